@@ -1,0 +1,1 @@
+"""What is measured against whom; run with ``make bench`` or ``python -m bench``."""

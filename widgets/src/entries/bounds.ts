@@ -1,0 +1,7 @@
+import { inspector } from "../views/inspector.js";
+import { widget } from "../views/render.js";
+
+export default widget("bounds of every neuron", (ctx) => {
+  ctx.root.classList.add("wb-alone");
+  ctx.root.append(inspector(ctx, ["Bounds"]).el);
+});

@@ -1,0 +1,34 @@
+// The legend of the colour overlay: the ramp, its ends with units, and whether it is logarithmic.
+
+import { short } from "../core/format.js";
+import { type Ramp, viridis } from "../core/scales.js";
+import { decades } from "../core/scales.js";
+import { s } from "./dom.js";
+
+const WIDTH = 100;
+
+export function legend(ramp: Ramp | null, unit: string): SVGSVGElement {
+  const svg = s("svg", { width: WIDTH + 44, height: 30, role: "img" });
+  if (!ramp) {
+    svg.append(s("text", { x: 0, y: 18 }, "nothing computed yet"));
+    return svg;
+  }
+  const ends = ramp.low === ramp.high ? [ramp.low] : [ramp.low, ramp.high];
+  const label = `colour from ${short(ramp.low)} to ${short(ramp.high)} ${unit}, ${ramp.log ? "logarithmic" : "linear"}`;
+  svg.setAttribute("aria-label", label);
+  const g = s("g", { transform: "translate(20 2)" }, s("title", {}, label));
+  for (let i = 0; i < 64; i++) g.append(s("rect", { x: ((i * WIDTH) / 64).toFixed(2), width: 1.9, height: 8, fill: viridis(i / 63) }));
+  if (ramp.log && ramp.high / ramp.low > 10) {
+    for (const value of decades(ramp.low, ramp.high, 12)) {
+      const x = (ramp.at(value) ?? 0) * WIDTH;
+      g.append(s("path", { d: `M${x.toFixed(1)} 8v3`, stroke: "var(--tx3)" }));
+    }
+  }
+  ends.forEach((value, i) => {
+    const x = ends.length === 1 ? WIDTH / 2 : i * WIDTH;
+    g.append(s("text", { class: "wb-n", x, y: 22, "text-anchor": "middle" }, short(value)));
+  });
+  g.append(s("text", { x: WIDTH / 2, y: 21, "text-anchor": "middle" }, ends.length === 1 ? "" : [unit, ramp.log ? "log" : ""].filter(Boolean).join(", ")));
+  svg.append(g);
+  return svg;
+}

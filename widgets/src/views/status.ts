@@ -1,0 +1,82 @@
+// The status line: what is stated, in words and in mathematics, for which settings, in which time; and work in progress.
+
+import { ball, epsilon, methodLabel, seconds } from "../core/format.js";
+import { isStale, settingsNow, type Status, type Verdict } from "../core/wire.js";
+import { h, put, say } from "./dom.js";
+import { mark, type Context } from "./frame.js";
+import { SLOW_MS } from "./controls.js";
+
+const SIGNS: Record<string, string> = { verified: "\u2713", falsified: "\u2717", unknown: "?" };
+
+export function statusLine(ctx: Context): HTMLElement {
+  const { model, signal } = ctx;
+  const pill = h("span", { class: "wb-verdict" });
+  const words = h("span", { style: "min-width:0" });
+  const details = h("span", { class: "wb-row", style: "gap:12px;flex-wrap:wrap" });
+  const statement = h("span", { class: "wb-row wb-drawn wb-grow", style: "gap:6px 12px;flex-wrap:wrap;flex-basis:260px" }, pill, words, details);
+  const work = h("span", { class: "wb-row", role: "status" });
+  const fill = h("i");
+  const bar = h("span", { class: "wb-prog", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
+  const told = h("span", { class: "wb-lab" });
+  const notice = h("div", { class: "wb-notice", role: "alert", hidden: true });
+  work.append(bar, told);
+  const line = h("div", { class: "wb-stat" }, statement, work);
+  const el = h("div", { class: "wb-status" }, notice, line);
+
+  let busySince = 0;
+  let waiting: ReturnType<typeof setTimeout> | undefined;
+  signal.addEventListener("abort", () => clearTimeout(waiting), { once: true });
+
+  function show(): void {
+    const stamp = model.get("stamp");
+    const verdict = model.get("verdict") as Partial<Verdict>;
+    const status = model.get("status") as Partial<Status>;
+    const now = settingsNow(model);
+    const stale = isStale(stamp, now);
+    mark(statement, stamp, model);
+    const state = status.state ?? "idle";
+    put(line, { "data-status": state, "data-state": stamp ? (stale ? "stale" : "fresh") : "empty", "data-seq": stamp?.seq, "data-eps": stamp?.eps });
+
+    const sign = verdict.state && SIGNS[verdict.state];
+    const failed = state === "failed";
+    put(pill, { "data-state": failed ? "failed" : stale ? "stale" : (verdict.state ?? "none") });
+    say(pill, failed ? "\u2717 FAILED" : stale ? "\u25f7 STALE" : sign ? `${sign} ${verdict.state!.toUpperCase()}` : stamp ? "BOUNDS" : "READY");
+    say(words, failed ? (status.message ?? "") : `${verdict.text ?? ""}${verdict.math ? `, ${verdict.math}` : ""}`);
+    put(words, { style: "min-width:0;overflow-wrap:anywhere" });
+    details.replaceChildren(
+      ...(verdict.details ?? []).map((d) => h("span", { class: "wb-chip", "data-state": d.state }, h("b", { style: `color:var(--${d.state === "verified" ? "ok" : d.state === "falsified" ? "no" : "un"})` }, SIGNS[d.state] ?? "?"), d.semantics)),
+    );
+    working(state, status, stale);
+    const text = model.get("notice") ?? "";
+    notice.hidden = !text;
+    say(notice, text);
+  }
+
+  function working(state: string, status: Partial<Status>, stale: boolean): void {
+    const stamp = model.get("stamp");
+    clearTimeout(waiting);
+    if (state === "computing") {
+      busySince ||= performance.now();
+      const wait = busySince + SLOW_MS - performance.now();
+      if (wait > 0) {
+        waiting = setTimeout(show, wait);
+        return;
+      }
+      const f = status.for;
+      bar.hidden = false;
+      const share = status.progress;
+      put(bar, { "aria-valuenow": share === null || share === undefined ? null : Math.round(share * 100) });
+      fill.style.width = `${100 * (share ?? 0.08)}%`;
+      say(told, [`computing ${f ? `${methodLabel(f.method)}, \u03b5 ${epsilon(f.eps)}` : ""}`, status.message, status.eta ? `about ${seconds(status.eta)} left` : ""].filter(Boolean).join(", "));
+      return;
+    }
+    busySince = 0;
+    bar.hidden = true;
+    const made = stamp ? `${methodLabel(stamp.method)}, ${stamp.format}, ${ball(stamp.norm)} \u2264 ${epsilon(stamp.eps)}${stamp.seconds === null ? "" : `, ${seconds(stamp.seconds)}`}` : "";
+    say(told, stale ? `this was for ${made}${state === "cancelled" ? "; the new computation was cancelled" : ""}` : made);
+  }
+
+  ctx.watch(["stamp", "verdict", "status", "eps", "method", "format", "example", "controls", "notice"], show);
+  show();
+  return el;
+}

@@ -1,0 +1,60 @@
+"""NN Workbench: one graph, many meanings.
+
+Open a neural network and it is a live object: its computation graph, sound bounds for every neuron over an input
+region, and the floating-point rounding error of every neuron.
+
+>>> import workbench as wb
+>>> model = wb.examples.digits()
+>>> model.run(model.examples[0][1]).shape
+(1, 10)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench import examples as examples
+    from workbench import views as views
+    from workbench.graph import Graph as Graph
+    from workbench.graph import GraphError as GraphError
+    from workbench.graph import Node as Node
+    from workbench.model import Model as Model
+    from workbench.model import load as load
+    from workbench.region import Region as Region
+    from workbench.region import RegionError as RegionError
+    from workbench.region import ball as ball
+    from workbench.region import box as box
+
+__version__ = "0.1.0"
+
+# Public name -> the module that has it (None: the module of that name).  Loaded when first used, so that
+# `import workbench.certificate.check` or the command line pay only for what they need.
+_PUBLIC = {
+    "Graph": "graph",
+    "GraphError": "graph",
+    "Model": "model",
+    "Node": "graph",
+    "Region": "region",
+    "RegionError": "region",
+    "ball": "region",
+    "box": "region",
+    "examples": None,
+    "load": "model",
+    "views": None,
+}
+__all__ = list(_PUBLIC)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    home = _PUBLIC[name]
+    if home is None:
+        return import_module(f"workbench.{name}")
+    return getattr(import_module(f"workbench.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

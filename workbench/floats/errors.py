@@ -1,0 +1,129 @@
+"""What a rounding, and a sum in any order, can be off by: bounds computed in float64 and true as they stand.
+
+Every function returns numbers that are at least the bound of the formula: float64's own errors are covered by the
+relative margin `raised`, which leaves an exact 0 alone (a neuron that is never on has no error at all).
+"""
+
+from __future__ import annotations
+
+from math import expm1, log1p
+
+import numpy as np
+
+from workbench.floats.format import Format, ufp
+from workbench.graph import Array
+
+SMALLEST = 2.0**-1074
+
+
+def raised(x: Array, terms: int = 1) -> Array:
+    """x >= 0, made larger by more than the float64 errors of computing it as a sum of `terms` non-negative terms."""
+    return np.asarray(x * (1 + (terms + 32) * 2.0**-51) + np.where(x > 0, 64 * SMALLEST, 0.0))
+
+
+def growth(unit: float, count: float) -> float:
+    """``(1 + u)^count - 1``, rounded up: what `count` roundings in a row can make of a number."""
+    return float(expm1(count * log1p(unit)) * (1 + 2.0**-20))
+
+
+def rounding_error(size: Array, form: Format) -> Array:
+    """F1: the largest ``|fl(x) - x|`` over ``|x| <= size``; infinite where fl(x) may overflow.
+
+    ``|fl(x) - x| <= max(u ufp(x), eta/2)``: half the spacing at x.  It is never more than |x|, as 0 is a candidate.
+    """
+    size = np.asarray(size, np.float64)
+    half = max(form.eta / 2, SMALLEST)
+    with np.errstate(invalid="ignore"):
+        found = np.minimum(np.maximum(form.unit * ufp(size), half), size)
+        return np.asarray(np.where(size <= form.largest, found, np.inf))
+
+
+def sum_error(signed: Array, form: Format, *, other: Array | None = None) -> Array:
+    """F5: how far the additions of a sum can lead astray, whatever their order and parentheses.
+
+    Parameters
+    ----------
+    signed : ``(..., K)``, the leaves; where a leaf ranges over an interval, the end of larger magnitude if the leaf
+        has one sign, else its largest positive value (with `other`).
+    form : the format of the additions.
+    other : ``(..., K)``, the most negative values of the leaves, where they do not have one sign.
+
+    Returns
+    -------
+    ``(...)``: a bound on the sum of the additions' errors; infinite where a partial sum may overflow.
+
+    Notes
+    -----
+    Let m leaves be other than zero (adding 0 is exact), and let T_k be the larger of the sum of the k largest positive
+    parts and the sum of the k largest negative parts.  The operands of an addition are signed sums of their leaves, each
+    times at most m + 1 factors 1 + d, |d| <= u; so its exact result is at most T_k (1+u)^(m+1) for k leaves under
+    it, and its error at most u ufp of that.  Order the m - 1 additions by the number of leaves under them, children before
+    parents: the j-th has at most j + 1, since a subtree of k leaves holds k - 1 additions, none larger than itself.
+    T is increasing, hence  error <= u sum_{k=2..m} ufp(T_k (1+u)^(m+1)).
+
+    A fused multiply-add rounds the same sum and spares a product's rounding: the bound holds for it too.
+    T is evaluated at every b-th k and used for the b - 1 before it: about one per cent above the formula.
+    """
+    K = signed.shape[-1]
+    if K == 0:
+        return np.zeros(signed.shape[:-1])
+    if other is None:
+        used, top = np.count_nonzero(signed, axis=-1), np.abs(signed).max(initial=0.0)
+    else:
+        used = np.count_nonzero((signed > 0) | (other < 0), axis=-1)
+        top = max(signed.max(initial=0.0), -other.min(initial=0.0))
+    block = 1 << max(0, (K // 96).bit_length() - 1)
+    narrow = form.precision <= 24 and 2.0**-90 < top < 2.0**90
+    slack = K * 2.0**-148 if narrow else 0.0
+    if other is None:
+        up = down = _sorted(signed, block, narrow=narrow)
+    else:
+        up = _sorted(np.maximum(signed, 0.0), block, narrow=narrow)
+        down = _sorted(np.minimum(other, 0.0), block, narrow=narrow)
+    blocks = up.shape[-1] // block
+    with np.errstate(invalid="ignore", over="ignore"):
+        above = np.maximum(up, 0).reshape(*up.shape[:-1], blocks, block).sum(axis=-1, dtype=np.float64)
+        below = np.maximum(-down, 0).reshape(*up.shape[:-1], blocks, block).sum(axis=-1, dtype=np.float64)
+        partial = np.maximum(np.cumsum(above[..., ::-1], axis=-1), np.cumsum(below, axis=-1))
+        m = int(used.max(initial=0))
+        partial = raised((partial + 2 * m * form.eta + slack) * (1 + growth(form.unit, 2 * m + 4)), K)
+        first = np.arange(blocks) * block
+        adds = np.clip(used[..., None] - np.maximum(first, 1), 0, block)
+        adds[..., 0] = np.minimum(adds[..., 0], max(block - 1, 0)) if block > 1 else 0
+        last = np.where(adds > 0, partial, 0.0)
+        error = raised(form.unit * (adds * ufp(last)).sum(axis=-1), blocks)
+    return np.asarray(np.where(last.max(axis=-1, initial=0.0) <= form.largest, error, np.inf))
+
+
+def _sorted(x: Array, block: int, *, narrow: bool) -> Array:
+    """Ascending along the last axis, padded with zeros to a whole number of blocks; in float32, rounded outward."""
+    missing = -x.shape[-1] % block
+    if missing:
+        x = np.concatenate([x, np.zeros((*x.shape[:-1], missing))], axis=-1)
+    if narrow:
+        x = (x * (1 + 2.0**-22)).astype(np.float32)
+    return np.asarray(np.sort(x, axis=-1))
+
+
+def sum_error_by_totals(positive: Array, negative: Array, terms: int, form: Format) -> Array:
+    """F5 with every T_k replaced by the last: ``(m - 1) u ufp(max(P, N) (1+u)^(m+1))``.
+
+    Parameters
+    ----------
+    positive, negative : ``(...)``: P and N, the sums of the leaves' positive and negative parts.
+    terms : m, a bound on the number of leaves that are not zero.
+    """
+    size = np.maximum(positive, negative)
+    some = size > 0
+    size = np.where(some, size + 2 * terms * form.eta, 0.0)
+    size = raised(size * (1 + growth(form.unit, 2 * terms + 4)), terms)
+    error = raised(max(terms - 1, 0) * form.unit * ufp(size))
+    return np.asarray(np.where(size <= form.largest, error, np.inf))
+
+
+def sum_error_classic(total: Array, roundings: int, form: Format) -> Array:
+    """F2 in its compound form: ``((1+u)^r - 1) sum |leaf|`` where no leaf passes through more than r roundings.
+
+    Valid for every order, with or without fused multiply-adds (Higham 2002, section 3.1).  No overflow is looked for.
+    """
+    return raised(growth(form.unit, roundings) * total, roundings)

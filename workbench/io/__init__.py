@@ -1,0 +1,1 @@
+"""Reading networks and properties from files."""

@@ -1,0 +1,1 @@
+"""Methods: a meaning and a strategy make an algorithm."""

@@ -1,0 +1,172 @@
+"""Add, Sub, Neg, Mul: elementwise arithmetic with broadcasting.
+
+Sums are affine in both operands; a product is affine where one operand is constant and bilinear otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from workbench.graph import Array
+from workbench.op import Call, Op, as_float64
+from workbench.ops.generators.bilinear import product_lines
+from workbench.ops.generators.linear import pull, weighted
+from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine, gather, same, spread
+from workbench.semantics.gradient import gradient
+from workbench.semantics.interval import Interval, interval, outward, product
+from workbench.semantics.real import real
+
+add = Op("Add", "y = a + b", "y=a+b")
+sub = Op("Sub", "y = a - b", "y=a-b")
+neg = Op("Neg", "y = -x", "y=-x")
+mul = Op("Mul", "y = a b", "y=ab")
+
+
+@add.rule(real)
+def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
+    return np.asarray(spread(a, call_shape(call)) + spread(b, call_shape(call)))
+
+
+@sub.rule(real)
+def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
+    return np.asarray(spread(a, call_shape(call)) - spread(b, call_shape(call)))
+
+
+@mul.rule(real)
+def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
+    return np.asarray(spread(a, call_shape(call)) * spread(b, call_shape(call)))
+
+
+@neg.rule(real)
+def _(call: Call, ns: Any, x: Array) -> Array:
+    return np.asarray(-x)
+
+
+@add.rule(interval)
+def _(call: Call, a: Interval, b: Interval) -> Interval:
+    shape = call_shape(call)
+    return outward(spread(a.lo, shape) + spread(b.lo, shape), spread(a.hi, shape) + spread(b.hi, shape))
+
+
+@sub.rule(interval)
+def _(call: Call, a: Interval, b: Interval) -> Interval:
+    shape = call_shape(call)
+    return outward(spread(a.lo, shape) - spread(b.hi, shape), spread(a.hi, shape) - spread(b.lo, shape))
+
+
+@neg.rule(interval)
+def _(call: Call, x: Interval) -> Interval:
+    return Interval(-x.hi, -x.lo)
+
+
+@mul.rule(interval)
+def _(call: Call, a: Interval, b: Interval) -> Interval:
+    shape = call_shape(call)
+    return product(
+        Interval(spread(a.lo, shape), spread(a.hi, shape)), Interval(spread(b.lo, shape), spread(b.hi, shape))
+    )
+
+
+def call_shape(call: Call) -> tuple[int, ...]:
+    """The broadcast shape of both operands (also while shapes are still being inferred)."""
+    a, b = call.shapes[0], call.shapes[1]
+    assert a is not None and b is not None
+    return np.broadcast_shapes(a, b)
+
+
+def scaled(call: Call, position: int, weight: Array | float, terms: int) -> LinearMap:
+    """x -> x * weight, broadcast to the result; `terms` roundings a product (0 where the weight is +-1)."""
+    shape = call.shapes[position]
+    assert shape is not None
+    out = call.shape
+    copies = max(1, int(np.prod(out, dtype=np.int64)) // max(1, int(np.prod(shape, dtype=np.int64))))
+    plain = isinstance(weight, float) and weight == 1.0
+    if plain and shape == out:
+        return LinearMap(same, same, same, same, 0, 0)
+
+    def build(w: Array) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+        def apply(x: Array) -> Array:
+            x = spread(x, out)
+            return np.broadcast_to(x, (x.shape[0], *out)) if plain else x * w
+
+        def adjoint(y: Array) -> Array:
+            return gather(y if plain else y * w, shape)
+
+        return apply, adjoint
+
+    w = np.full((1,) * (len(out) + 1), weight) if isinstance(weight, float) else spread(weight[None], out)
+    sums = 0 if copies == 1 else copies
+    return weighted(w, build, terms, terms + sums)
+
+
+def sum_form(call: Call) -> Linear:
+    """a + b or a - b as an affine map; a constant operand is the bias."""
+
+    def make() -> Linear:
+        signs = (1.0, -1.0 if call.node.op == "Sub" else 1.0)
+        maps: list[LinearMap | None] = [None, None]
+        bias = None
+        for i, sign in enumerate(signs):
+            known = call.constant(i)
+            if known is None:
+                maps[i] = scaled(call, i, sign, 0)
+            else:
+                bias = np.broadcast_to(sign * as_float64(known), call.shape)[None]
+        return Linear(tuple(maps), bias)
+
+    return call.cached("linear", make)
+
+
+def product_form(call: Call) -> Linear | None:
+    """a b as an affine map where one operand is constant, else None."""
+
+    def make() -> Linear | None:
+        for i in (0, 1):
+            known = call.constant(1 - i)
+            if known is not None:
+                m = scaled(call, i, as_float64(known), 1)
+                return Linear((m, None) if i == 0 else (None, m))
+        return None
+
+    return call.cached("linear", make)
+
+
+def _register_sum(op: Op) -> None:
+    @op.rule(affine)
+    def _(call: Call, a: Interval, b: Interval) -> Linear:
+        return sum_form(call)
+
+    @op.rule(gradient)
+    def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> tuple[Array | None, ...]:
+        return pull(sum_form(call), seed)
+
+
+_register_sum(add)
+_register_sum(sub)
+
+
+@neg.rule(affine)
+def _(call: Call, x: Interval) -> Linear:
+    return Linear((LinearMap(np.negative, np.negative, np.asarray, np.asarray, 0, 0),))
+
+
+@neg.rule(gradient)
+def _(call: Call, operands: tuple[Array], value: Array, seed: Array) -> tuple[Array]:
+    return (-seed,)
+
+
+@mul.rule(affine)
+def _(call: Call, a: Interval, b: Interval) -> Linear | Relaxation:
+    form = product_form(call)
+    return form if form is not None else product_lines(a, b, call.shape)
+
+
+@mul.rule(gradient)
+def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> tuple[Array | None, ...]:
+    a, b = operands
+    sa, sb = call.shapes
+    assert sa is not None and sb is not None
+    return gather(seed * spread(b, call.shape), sa), gather(seed * spread(a, call.shape), sb)

@@ -1,0 +1,180 @@
+"""Conv and ConvTranspose in one to three spatial dimensions, with groups, dilations and padding.
+
+The transposed convolution is the adjoint of a convolution, so that both are one linear map, used in both directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from workbench.graph import Array
+from workbench.limits import check_size
+from workbench.op import Call, Op, UnsupportedOperator, as_float64
+from workbench.ops.generators.convolution import backward, folded, forward, unfolded
+from workbench.ops.generators.linear import linear, weighted
+from workbench.ops.generators.window import Window, window_of
+from workbench.ops.shape import given
+from workbench.semantics.affine import Linear, LinearMap
+from workbench.semantics.real import real
+
+conv = Op("Conv", "y = kernel * x + bias", r"y=w*x+b")
+transposed = Op("ConvTranspose", "y = the adjoint of a convolution, of x, + bias", r"y=w^{\mathsf T}*x+b")
+
+
+def geometry(call: Call) -> tuple[Window, int]:
+    """The window and the number of groups, checked against the operands' shapes.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit; said in the operator's terms.
+    """
+    x, w = given(call, 0), given(call, 1)
+    rank, groups = len(x) - 2, int(call.attr("group", 1))
+    if not 1 <= rank <= 3 or len(w) != rank + 2:
+        raise ValueError(
+            "it needs x of shape (batch, channels, 1 to 3 spatial axes) and a kernel of the same rank"
+        )
+    kernel = w[2:]
+    if tuple(call.attr("kernel_shape", kernel)) != kernel:
+        raise ValueError(
+            f"kernel_shape {list(call.attr('kernel_shape'))} is not the kernel's, {list(kernel)}"
+        )
+    if call.node.op == "Conv":
+        if groups < 1 or w[0] % groups or w[1] * groups != x[1]:
+            raise ValueError(f"{x[1]} channels in {groups} groups do not fit a kernel of shape {list(w)}")
+        win, channels = window_of(call, x[2:], kernel), w[0]
+        check_size(call.node.describe(), (x[0], channels, *win.out))
+    else:
+        if groups < 1 or x[1] % groups or w[0] != x[1]:
+            raise ValueError(f"{x[1]} channels in {groups} groups do not fit a kernel of shape {list(w)}")
+        win, channels = _transposed_window(call, x[2:], kernel), w[1] * groups
+        check_size(call.node.describe(), (x[0], channels, *win.padded))
+    bias = call.shapes[2] if call.has(2) else None
+    if bias is not None and bias != (channels,):
+        raise ValueError(f"a bias of shape {list(bias)} does not fit {channels} channels")
+    return win, groups
+
+
+def _transposed_window(call: Call, size: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
+    """The window of the convolution that this is the adjoint of: its output is our input."""
+    rank = len(size)
+    strides, dilations = (tuple(call.attr(k, (1,) * rank)) for k in ("strides", "dilations"))
+    extra = tuple(call.attr("output_padding", (0,) * rank))
+    pads, wanted = tuple(call.attr("pads", (0,) * 2 * rank)), call.attr("output_shape")
+    if not (len(strides) == len(dilations) == len(extra) == rank and len(pads) == 2 * rank):
+        raise ValueError(f"strides, dilations, pads and output_padding do not all fit {rank} spatial axes")
+    if min((*strides, *dilations)) < 1 or min((*pads, *extra)) < 0:
+        raise ValueError("strides and dilations must be positive, and pads not negative")
+    full = [
+        (n - 1) * s + (k - 1) * d + 1 + e
+        for n, s, k, d, e in zip(size, strides, kernel, dilations, extra, strict=True)
+    ]
+    auto = call.attr("auto_pad", "NOTSET")
+    if wanted is not None or auto in ("SAME_UPPER", "SAME_LOWER"):
+        out = (
+            tuple(wanted)[-rank:]
+            if wanted is not None
+            else tuple(n * s for n, s in zip(size, strides, strict=True))
+        )
+        if len(out) != rank:
+            raise ValueError(f"output_shape {list(out)} does not fit {rank} spatial axes")
+        cut = [max(0, f - o) for f, o in zip(full, out, strict=True)]
+        begin = tuple(c - c // 2 if auto == "SAME_LOWER" else c // 2 for c in cut)
+    else:
+        if auto == "VALID":
+            pads = (0,) * 2 * rank
+        begin = pads[:rank]
+        out = tuple(f - b - e for f, b, e in zip(full, begin, pads[rank:], strict=True))
+    if min(out) < 1:
+        raise ValueError(f"padding {list(pads)} leaves nothing of the result")
+    return Window(out, kernel, strides, dilations, begin, size)
+
+
+def _real(direct: bool) -> Callable[..., Array]:
+    def rule(call: Call, ns: Any, x: Array, w: Array, b: Array | None = None) -> Array:
+        win, groups = call.cached("window", lambda: geometry(call))
+        if w.shape[0] != 1:
+            raise UnsupportedOperator(f"{call.node.describe()}: the kernel must not depend on the input")
+        flat = x.reshape(-1, *x.shape[2:])
+        y = (unfolded if direct else folded)(flat, w[0], win, groups, ns.zeros, ns.matmul)
+        if b is not None:
+            y = y + b.reshape(b.shape[1], *(1,) * len(win.size))
+        return np.asarray(y.reshape(x.shape[0], x.shape[1], *y.shape[1:]))
+
+    return rule
+
+
+conv.rule(real)(_real(direct=True))
+transposed.rule(real)(_real(direct=False))
+
+
+def _form(call: Call) -> Linear:
+    kernel = call.constant(1)
+    if kernel is None or (call.has(2) and call.constant(2) is None):
+        raise UnsupportedOperator(f"{call.node.describe()}: kernel and bias must not depend on the input")
+    win, groups = geometry(call)
+    inner, outer = given(call, 0), call.shape
+    direct = call.node.op == "Conv"
+    w = np.ascontiguousarray(as_float64(kernel))
+
+    def build(weight: Array) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+        there, back = forward(weight, win, groups), backward(weight, win, groups)
+        first, second = (there, back) if direct else (back, there)
+        return (
+            lambda x: first(x.reshape(-1, *inner[1:])).reshape(x.shape[0], *outer),
+            lambda y: second(y.reshape(-1, *outer[1:])).reshape(y.shape[0], *inner),
+        )
+
+    gathered = w.shape[1] * win.taps
+    spread = (
+        w.shape[0]
+        // groups
+        * prod(
+            -(-((k - 1) * d + 1) // s) for k, d, s in zip(win.kernel, win.dilations, win.strides, strict=True)
+        )
+    )
+    terms, back_terms = (gathered, spread) if direct else (spread, gathered)
+    rows = _unit_rows(w, win, groups, inner, outer) if direct else None
+    first = weighted(w, build, terms, back_terms, rows)
+    rest = (None,) * (len(call.shapes) - 1)
+    b = call.constant(2)
+    if b is None:
+        return Linear((first, *rest))
+    bias = np.broadcast_to(as_float64(b).reshape(-1, *(1,) * len(win.size)), outer)[None]
+    return Linear((first, *rest), np.ascontiguousarray(bias))
+
+
+def _unit_rows(
+    w: Array, win: Window, groups: int, inner: tuple[int, ...], outer: tuple[int, ...]
+) -> Callable[[Array], Array]:
+    """The adjoint of unit rows: the kernel, placed where its window is."""
+    per = w.shape[0] // groups
+    offsets = np.indices(win.kernel).reshape(len(win.kernel), -1)
+    flat = w.reshape(w.shape[0], w.shape[1], -1)
+
+    def rows(index: Array) -> Array:
+        sample, channel, *at = np.unravel_index(np.asarray(index), outer)
+        count = len(sample)
+        position = np.zeros((count, 1), np.intp)
+        seen = np.ones((count, win.taps), bool)
+        for axis, o in enumerate(at):
+            i = o[:, None] * win.strides[axis] - win.begin[axis] + offsets[axis] * win.dilations[axis]
+            seen &= (i >= 0) & (i < win.size[axis])
+            position = position * win.size[axis] + i
+        x = np.zeros((count, inner[0], inner[1], prod(win.size)))
+        row, tap = np.nonzero(seen)
+        first = (channel // per) * w.shape[1]
+        for c in range(w.shape[1]):
+            x[row, sample[row], first[row] + c, position[row, tap]] = flat[channel[row], c, tap]
+        return x.reshape(count, *inner)
+
+    return rows
+
+
+linear(conv, _form)
+linear(transposed, _form)

@@ -1,0 +1,111 @@
+"""Div: affine where the divisor is constant; else a product with the reciprocal, and nothing where it may be 0.
+
+Lines for x / y over a box with y away from 0: with r = 1/y, lines s x + t r + m for x r (see `bilinear`), then the
+reciprocal's own lines for t r (its lower one where the bound and t have the right signs).  The product t * slope is
+rounded once: at most u |t slope| |y|max, charged to the offset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from workbench.graph import Array
+from workbench.op import RULES, Call, Op, as_float64
+from workbench.ops.arithmetic import call_shape, scaled
+from workbench.ops.generators.bilinear import corner_offsets
+from workbench.ops.generators.linear import pull
+from workbench.semantics.affine import Linear, Lines, Relaxation, affine, gather, spread
+from workbench.semantics.gradient import gradient
+from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward
+from workbench.semantics.real import real
+
+div = Op("Div", "y = a / b", r"y=a/b")
+
+
+@div.rule(real)
+def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
+    a, b = spread(a, call_shape(call)), spread(b, call_shape(call))
+    if a.dtype.kind in "iu" and b.dtype.kind in "iu":
+        return np.asarray(np.trunc(a / b).astype(a.dtype))  # ONNX divides integers toward zero
+    return np.asarray(a / b)
+
+
+@div.rule(interval)
+def _(call: Call, a: Interval, b: Interval) -> Interval:
+    shape = call_shape(call)
+    return quotient(
+        Interval(spread(a.lo, shape), spread(a.hi, shape)), Interval(spread(b.lo, shape), spread(b.hi, shape))
+    )
+
+
+def quotient(x: Interval, y: Interval) -> Interval:
+    """Elementwise quotient, outward; the whole line where the divisor may be 0."""
+    crosses = (y.lo <= 0) & (y.hi >= 0)
+    corners = [a / b for a in (x.lo, x.hi) for b in (np.where(crosses, 1.0, y.lo), np.where(crosses, 1.0, y.hi))]
+    lo = np.minimum(np.minimum(corners[0], corners[1]), np.minimum(corners[2], corners[3]))
+    hi = np.maximum(np.maximum(corners[0], corners[1]), np.maximum(corners[2], corners[3]))
+    return outward(np.where(crosses, -np.inf, lo), np.where(crosses, np.inf, hi))
+
+
+def constant_divisor(call: Call) -> Linear | None:
+    """x / c as the product with the rounded reciprocal (one more rounding a term), where c is a constant."""
+
+    def make() -> Linear | None:
+        c = call.constant(1)
+        if c is None or not np.all(c != 0):
+            return None
+        with np.errstate(all="ignore"):
+            inverse = 1.0 / as_float64(c)
+        if not np.isfinite(inverse).all() or (np.abs(inverse) < 2.0**-1020).any():
+            return None  # the reciprocal overflows or is subnormal: its error would not be relative
+        return Linear((scaled(call, 0, inverse, 2), None))
+
+    return call.cached("linear", make)
+
+
+@div.rule(affine)
+def _(call: Call, a: Interval, b: Interval) -> Linear | Relaxation:
+    form = constant_divisor(call)
+    if form is not None:
+        return form
+    shape = call.shape
+    y = Interval(spread(b.lo, shape), spread(b.hi, shape))
+    x = Interval(spread(a.lo, shape), spread(a.hi, shape))
+    within = np.broadcast_shapes(y.lo.shape, x.lo.shape)
+    x, y = (Interval(np.broadcast_to(v.lo, within), np.broadcast_to(v.hi, within)) for v in (x, y))
+    r = quotient(Interval(np.ones(within), np.ones(within)), y)
+    lines: Relaxation = RULES["Reciprocal", affine.name](_unary(call), y)
+    s, t = 0.5 * r.lo + 0.5 * r.hi, 0.5 * x.lo + 0.5 * x.hi
+    least, most = corner_offsets(x, r, s, t)
+
+    def composed(m: Array, positive: Lines, negative: Lines, direction: float) -> Lines:
+        slopes = [np.zeros(()) if v.slopes[0] is None else v.slopes[0] for v in (positive, negative)]
+        k = t * np.where(t >= 0, slopes[0], slopes[1])
+        b = t * np.where(t >= 0, positive.offset, negative.offset)
+        slack = 4 * UNIT * (np.abs(m) + np.abs(b) + np.abs(k) * y.magnitude) + 8 * TINY * (1 + y.magnitude)
+        offset = np.nextafter(m + b + direction * slack, direction * np.inf)
+        return Lines((s, k), offset)
+
+    return Relaxation(
+        composed(least, lines.lower, lines.upper, -1.0), composed(most, lines.upper, lines.lower, 1.0)
+    )
+
+
+def _unary(call: Call) -> Call:
+    """The same use seen as the reciprocal of its divisor, broadcast to the result."""
+    node = replace(call.node, op="Reciprocal", inputs=call.node.inputs[1:2])
+    return Call(node, (call.shape,), (None,))
+
+
+@div.rule(gradient)
+def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> tuple[Array | None, ...]:
+    form = constant_divisor(call)
+    if form is not None:
+        return pull(form, seed)
+    b = spread(operands[1], call.shape)
+    sa, sb = call.shapes
+    assert sa is not None and sb is not None
+    return gather(seed / b, sa), gather(-seed * value / b, sb)

@@ -1,0 +1,59 @@
+"""bilinear: products of two values that both depend on the input, elementwise or summed (Mul, MatMul).
+
+Lines for x y over a box (McCormick 1976): for ANY slopes s, t the function x y - s x - t y is bilinear, so its extremes
+over the box lie at the four corners; the offset is the outward-rounded extreme.  Slopes are the operands' centres:
+the mean of the two McCormick planes, with the smallest slopes of all optimal choices.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workbench.graph import Array
+from workbench.semantics.affine import LinearMap, Lines, Relaxation, spread
+from workbench.semantics.interval import TINY, UNIT, Interval
+
+
+def corner_offsets(x: Interval, y: Interval, s: Array, t: Array) -> tuple[Array, Array]:
+    """Least and greatest of ``x y - s x - t y`` over the box, rounded outward.
+
+    Four roundings a corner beside the subtraction's own: |error| <= 5 u (|xy| + |sx| + |ty|) + 4 TINY.
+    """
+    low, high = [], []
+    for a in (x.lo, x.hi):
+        for b in (y.lo, y.hi):
+            p, q, r = a * b, s * a, t * b
+            value = p - q - r
+            slack = (5 * UNIT) * (np.abs(p) + np.abs(q) + np.abs(r)) * (1 + 8 * UNIT) + 8 * TINY
+            low.append(np.nextafter(value - slack, -np.inf))
+            high.append(np.nextafter(value + slack, np.inf))
+    least = np.minimum(np.minimum(low[0], low[1]), np.minimum(low[2], low[3]))
+    most = np.maximum(np.maximum(high[0], high[1]), np.maximum(high[2], high[3]))
+    return least, most
+
+
+def product_lines(x: Interval, y: Interval, shape: tuple[int, ...]) -> Relaxation:
+    """Lines below and above the elementwise product, broadcast to `shape`."""
+    x = Interval(spread(x.lo, shape), spread(x.hi, shape))
+    y = Interval(spread(y.lo, shape), spread(y.hi, shape))
+    s = 0.5 * y.lo + 0.5 * y.hi
+    t = 0.5 * x.lo + 0.5 * x.hi
+    least, most = corner_offsets(x, y, s, t)
+    return Relaxation(Lines((s, t), least), Lines((s, t), most))
+
+
+def summed_lines(x: Interval, y: Interval, unfold: tuple[LinearMap, LinearMap]) -> Relaxation:
+    """Lines for ``sum_k x'_k y'_k`` with x', y' the unfolded operands ``(N, *out, K)``."""
+    a = Interval(unfold[0].apply(x.lo), unfold[0].apply(x.hi))
+    b = Interval(unfold[1].apply(y.lo), unfold[1].apply(y.hi))
+    s = 0.5 * b.lo + 0.5 * b.hi
+    t = 0.5 * a.lo + 0.5 * a.hi
+    least, most = corner_offsets(a, b, s, t)
+    n = s.shape[-1]
+
+    def summed(v: Array, direction: float) -> Array:
+        slack = (n * UNIT * (1 + 2.0**-20)) * np.abs(v).sum(axis=-1) + n * TINY
+        return np.asarray(np.nextafter(v.sum(axis=-1) + direction * slack, direction * np.inf))
+
+    s, t = np.broadcast_arrays(s, t)
+    return Relaxation(Lines((s, t), summed(least, -1.0)), Lines((s, t), summed(most, 1.0)), unfold)

@@ -1,0 +1,270 @@
+"""curve: every meaning of a function of one number that is made of convex and concave pieces (exp, sigmoid, sin ...).
+
+A line below or above needs a slope and an offset.  **Slopes are chosen freely, offsets are proved.**
+
+Offset.  For any float slope s, a line s x + o is above f on [l, u] if o >= sup (f(x) - s x).  Piece by piece, [a, b]:
+
+convex   the supremum is at an end: f(a) - s a or f(b) - s b;
+concave  f lies below its tangent at any point p of the piece, so with f'(p) in [d-, d+]
+         f(x) - s x <= f(p) - s p + max((d+ - s)(b - p), (s - d-)(p - a), 0).
+
+f and f' are enclosed outward (`arrays.elementary`) and the few operations after that are charged a priori, so nothing
+about how s and p were found needs trust: a poor p costs tightness only.  Where a piece's edge is not a float (pi, the
+square root of 2) the edge may be off by `blur`, and moving a, b, x and p by that much into the true piece costs at most
+8 blur (L + |s|), L a Lipschitz constant of f of at most 2.
+
+Slope.  Of all lines above f the one with least area over [l, u] supports the concave envelope of f at the midpoint m.
+convex: the chord.  concave: the tangent at m.  S-shape, convex then concave: the envelope is the chord from l to the
+point d where it is a tangent, then f itself; d by bisection (Zhang et al. 2018, CROWN, use the chord to d throughout).
+More pieces: the best chord over m of a grid.  A line below is a line above -f.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.arrays.elementary import Image, Pair, sub_up, up
+from workbench.graph import Array
+from workbench.op import Call, Op
+from workbench.ops.generators.monotone import monotone
+from workbench.semantics.affine import Lines, Relaxation, affine
+from workbench.semantics.gradient import gradient
+from workbench.semantics.interval import TINY, UNIT, Interval
+
+HALVINGS, SECANTS = 10, 10
+GRID = 33  # points, odd: the middle one is the midpoint
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """[l, u] cut into pieces, each convex or concave, for n intervals at once.
+
+    Parameters
+    ----------
+    edges : P + 1 arrays ``(n,)``, rising from l to u; a piece may be a point.
+    bends : P times +1 (convex; straight counts as convex) or -1 (concave), numbers or arrays ``(n,)``.
+    blur : how far an edge may be from the true one; infinite where the pieces are not known.
+    """
+
+    edges: tuple[Array, ...]
+    bends: tuple[Array | int, ...]
+    blur: Array | float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """A function of one number.
+
+    Parameters
+    ----------
+    f, df : value and derivative in floats: they choose slopes and give gradients, no bound rests on them.
+    image : enclosure of f over intervals (see `arrays.elementary`).
+    slope : enclosure of f' at points, ``x -> (lo, hi)``.
+    pieces : ``(l, u) -> Pieces``, for finite ``(n,)`` arrays; see `cut_at`.
+    """
+
+    f: Callable[[Array], Array]
+    df: Callable[[Array], Array]
+    image: Image
+    slope: Callable[[Array], Pair]
+    pieces: Callable[[Array, Array], Pieces]
+
+
+def cut_at(
+    *cuts: float, bends: tuple[int, ...], blur: float = 0.0
+) -> Callable[[Array, Array], Pieces]:
+    """Pieces of a function whose inflections and kinks are at fixed numbers."""
+
+    def pieces(l: Array, u: Array) -> Pieces:
+        return Pieces((l, *[np.clip(c, l, u) for c in cuts], u), bends, blur)
+
+    return pieces
+
+
+def curve(op: Op, of: Callable[[Call], Curve]) -> None:
+    """Register the interval, affine and gradient rules of an elementwise function of the first operand.
+
+    Parameters
+    ----------
+    op : the operator; its real rule is given apart.  Further operands are constants that `of` reads.
+    of : call -> the curve, which may depend on attributes.
+    """
+
+    @op.rule(affine)
+    def _(call: Call, x: Interval, *rest: Interval | None) -> Relaxation:
+        return lines(of(call), x)
+
+    @op.rule(gradient)
+    def _(call: Call, operands: tuple[Array, ...], value: Array, seed: Array) -> tuple[Array | None, ...]:
+        return (seed * of(call).df(operands[0]), *(None,) * (len(operands) - 1))
+
+    monotone(op, lambda call, lo, hi: of(call).image(lo, hi))
+
+
+def lines(c: Curve, x: Interval) -> Relaxation:
+    """Lines below and above `c` over `x`, true on all of it.
+
+    Where an end of `x` is infinite, or the proved offset is, the line is the constant of the interval; that one is
+    infinite too where the function has no bound.
+    """
+    shape, n = x.lo.shape, x.lo.size
+    image = c.image(x.lo, x.hi)
+    # both lines at once: first the n lines below (above -f), then the n lines above
+    end = np.concatenate([image[0].reshape(-1), image[1].reshape(-1)])
+    l, u = np.tile(x.lo.reshape(-1), 2), np.tile(x.hi.reshape(-1), 2)
+    known = np.isfinite(l) & np.isfinite(u) & (l <= u) & np.isfinite(end)
+    l, u = np.where(known, l, 1.0), np.where(known, u, 1.0)
+    m = np.clip(0.5 * l + 0.5 * u, l, u)
+    pieces = c.pieces(l, u)
+    sign = np.repeat((-1.0, 1.0), n)
+    s, p = _support(c, pieces, l, u, m, sign)
+    o = sign * _ceiling(c, pieces, s, p, sign)
+    good = known & np.isfinite(o) & np.isfinite(s) & (sign * (s * m + o) <= sign * end)
+    s, o = np.where(good, s, 0.0), np.where(good, o, end)
+    return Relaxation(
+        Lines((s[:n].reshape(shape),), o[:n].reshape(shape)), Lines((s[n:].reshape(shape),), o[n:].reshape(shape))
+    )
+
+
+def _ceiling(c: Curve, pieces: Pieces, s: Array, p: Array, sign: Array) -> Array:
+    """o >= sign (f(x) - s x) for all x in [l, u]; `p` holds a point for each piece, ``(P, n)``."""
+    highest = np.full(s.shape, -np.inf)
+    blur = np.broadcast_to(pieces.blur, s.shape)
+    blurred = bool(blur.any())
+    for j, bend in enumerate(pieces.bends):
+        a, b = pieces.edges[j], pieces.edges[j + 1]
+        convex = np.broadcast_to(sign * bend > 0, s.shape)
+        at = np.flatnonzero(convex)
+        if at.size:
+            found = [_beyond(*_above(c.image(e[at], e[at]), s[at], sign[at]), e[at]) for e in (a, b)]
+            highest[at] = np.maximum(highest[at], np.maximum(*found))
+        at = np.flatnonzero(~convex)
+        if at.size:
+            a, b, q = a[at], b[at], np.clip(p[j][at], a[at], b[at])
+            if blurred:  # well inside, so that q lies in the true piece
+                q = np.where(b - a > 8 * blur[at], np.clip(q, a + 2 * blur[at], b - 2 * blur[at]), q)
+            most, steep = _above(c.slope(q), s[at], sign[at])
+            least, _ = _above(c.slope(q), s[at], -sign[at])
+            touch = _beyond(*_above(c.image(q, q), s[at], sign[at]), q)
+            right = np.where(b > q, up(np.maximum(sub_up(most, steep), 0) * up(b - q)), 0.0)
+            left = np.where(q > a, up(np.maximum(sub_up(steep, -least), 0) * up(q - a)), 0.0)
+            highest[at] = np.maximum(highest[at], up(touch + np.maximum(right, left)))
+    if blurred:
+        highest = up(highest + 8 * blur * (2 + np.abs(s)) * (1 + 16 * UNIT))
+    return highest
+
+
+def _above(pair: Pair, s: Array, sign: Array) -> Pair:
+    """What is above sign times an enclosed number, and sign s."""
+    return np.where(sign > 0, pair[1], -pair[0]), sign * s
+
+
+def _beyond(top: Array, s: Array, x: Array) -> Array:
+    """At least ``top - s x``: two roundings of terms no larger than |top| + |s x|, and one of the sum, charged."""
+    q = s * x
+    return up(top - q + (3 * UNIT * (np.abs(top) + np.abs(q)) + 4 * TINY))
+
+
+def _support(c: Curve, pieces: Pieces, l: Array, u: Array, m: Array, sign: Array) -> Pair:
+    """Slopes ``(n,)`` of good lines above sign f, and in every piece a point where the line is near, ``(P, n)``."""
+    wide = np.stack([pieces.edges[j + 1] > pieces.edges[j] for j in range(len(pieces.bends))])
+    bends = sign * np.stack([np.broadcast_to(b, l.shape) for b in pieces.bends])
+    count, each = wide.sum(axis=0), np.arange(len(l))
+    first, last = np.argmax(wide, axis=0), len(wide) - 1 - np.argmax(wide[::-1], axis=0)
+    opening, closing = bends[first, each], bends[last, each]
+    s, p = c.df(m), np.broadcast_to(m, wide.shape)
+    at = np.flatnonzero((count == 1) & (opening > 0))
+    if at.size:
+        s[at] = _chord(c, l[at], u[at], s[at])
+    if count.size and count.max() > 1:
+        p = p.copy()
+        at = np.flatnonzero((count == 2) & (opening != closing))
+        cut = np.stack(pieces.edges)[last, each]
+        if at.size:
+            s[at], p[:, at] = _through_inflection(c, l[at], cut[at], u[at], m[at], opening[at], sign[at])
+        at = np.flatnonzero((count > 2) | ((count == 2) & (opening == closing)))
+        if at.size:
+            s[at] = _over_grid(c, l[at], u[at], sign[at])
+            for j in range(len(wide)):
+                p[j, at] = _parallel(c, s[at], pieces.edges[j][at], pieces.edges[j + 1][at], sign[at])
+    return s, p
+
+
+def _chord(c: Curve, l: Array, u: Array, tangent: Array) -> Array:
+    """Slope of the chord, kept between the slopes at the ends: on a tiny interval it is all rounding."""
+    chord = (c.f(u) - c.f(l)) / (u - l)
+    ends = c.df(l), c.df(u)
+    chord = np.fmax(np.fmin(chord, np.fmax(*ends)), np.fmin(*ends))
+    return np.where(np.isfinite(chord), chord, tangent)
+
+
+def _through_inflection(
+    c: Curve, l: Array, cut: Array, u: Array, m: Array, opening: Array, sign: Array
+) -> Pair:
+    """Slope and touching point above an S: convex, then concave (mirrored where it opens concave)."""
+    mirror = opening
+    left, right = np.where(opening > 0, l, -u), np.where(opening > 0, u, -l)
+    cut, middle, turned = mirror * cut, mirror * m, sign * mirror
+    at_left = sign * c.f(mirror * left)
+
+    def beyond(t: Array) -> Array:
+        """Positive where the tangent from the left end touches to the right of t; decreases from the cut on."""
+        x = mirror * t
+        return turned * c.df(x) * (t - left) - (sign * c.f(x) - at_left)
+
+    d = _root(beyond, cut, right)
+    run = d - left
+    chord = np.where(run > 0, (sign * c.f(mirror * d) - at_left) / run, np.nan)
+    slope = turned * c.df(mirror * np.where(d <= middle, middle, d))
+    slope = np.where((d < right) | (d <= middle) | np.isnan(chord), slope, chord)
+    return turned * slope, mirror * np.where(d <= middle, middle, d)
+
+
+def _root(g: Callable[[Array], Array], lo: Array, hi: Array) -> Array:
+    """Where a decreasing g changes sign between lo and hi: lo or hi where it does not.
+
+    Halving first, every other time the exponent of the distance to lo (so that a point near lo is found in [0, 1e30]
+    too), then regula falsi (Illinois); the result is on the side where g <= 0.
+    """
+    start, at_lo, at_hi = lo, g(lo), g(hi)
+    lo, at_lo = np.where(at_hi >= 0, hi, lo), np.where(at_hi >= 0, 0.0, at_lo)
+    hi, at_hi = np.where(at_lo < 0, lo, hi), np.where(at_lo < 0, -0.0, at_hi)
+    for step in range(HALVINGS + SECANTS):
+        if step >= HALVINGS:
+            t = at_lo / (at_lo - at_hi)
+            mid = lo + (hi - lo) * np.where((t > 0) & (t < 1), t, 0.5)
+        elif step % 2:
+            far = hi - start
+            mid = start + np.sqrt(np.maximum(lo - start, far * 2.0**-40)) * np.sqrt(far)
+        else:
+            mid = 0.5 * lo + 0.5 * hi
+        mid = np.clip(mid, lo, hi)
+        value = g(mid)
+        further = value > 0
+        # Illinois: an end that stays counts for half, so that both ends move
+        at_lo, at_hi = np.where(further, value, at_lo * 0.5), np.where(further, at_hi * 0.5, value)
+        lo, hi = np.where(further, mid, lo), np.where(further, hi, mid)
+    return hi
+
+
+def _parallel(c: Curve, s: Array, a: Array, b: Array, sign: Array) -> Array:
+    """Where a concave piece of sign f has slope sign s (an end where it has it nowhere)."""
+    return _root(lambda t: sign * (c.df(t) - s), a, b)
+
+
+def _over_grid(c: Curve, l: Array, u: Array, sign: Array) -> Array:
+    """The slope, over the midpoint, of the concave envelope of sign f at GRID points."""
+    t = np.linspace(0.0, 1.0, GRID)
+    x = l[:, None] * (1 - t) + u[:, None] * t
+    y = sign[:, None] * c.f(x)
+    half, each = GRID // 2, np.arange(len(l))
+    # the chord from point i of the left half to point j of the right half, at the middle one
+    weight = np.arange(half, 0, -1)[:, None] / (np.arange(half, 0, -1)[:, None] + np.arange(1, half + 1)[None])
+    height = (y[:, :half, None] * (1 - weight) + y[:, None, half + 1 :] * weight).reshape(len(l), -1)
+    best = np.argmax(height, axis=1)
+    i, j = best // half, best % half + half + 1
+    chord = (y[each, j] - y[each, i]) / (x[each, j] - x[each, i])
+    return np.where(height[each, best] > y[:, half], sign * chord, c.df(x[:, half]))

@@ -1,0 +1,180 @@
+"""linear and moves: every meaning of an operator that is an affine map of its operands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from workbench.floats.program import Semantics
+from workbench.graph import Array
+from workbench.op import Call, Op
+from workbench.semantics.affine import Linear, LinearMap, affine
+from workbench.semantics.gradient import gradient
+from workbench.semantics.interval import TINY, UNIT, Interval, interval, midpoint_radius, outward
+from workbench.semantics.real import real
+from workbench.semantics.rounding import (
+    Additions,
+    Kind,
+    Local,
+    affine_local,
+    rounding,
+    shift_of,
+    stored_form,
+)
+
+
+def weighted(
+    weight: Array,
+    build: Callable[[Array], tuple[Callable[[Array], Array], Callable[[Array], Array]]],
+    terms: int,
+    adjoint_terms: int,
+    rows: Callable[[Array], Array] | None = None,
+) -> LinearMap:
+    """The linear map of a weight array; `build(w)` gives (apply, adjoint), and is used on |w| too."""
+    apply, adjoint = build(weight)
+    magnitude, magnitude_adjoint = build(np.abs(weight))
+    return LinearMap(apply, adjoint, magnitude, magnitude_adjoint, terms, adjoint_terms, rows)
+
+
+def movement(
+    apply: Callable[[Array], Array], adjoint: Callable[[Array], Array], copies: int = 1
+) -> LinearMap:
+    """Exact data movement; `copies` is how often one element is used at most (the adjoint then adds that many)."""
+    return LinearMap(apply, adjoint, apply, adjoint, 0, 0 if copies <= 1 else copies)
+
+
+def enclose(form: Linear, *operands: Interval | None) -> Interval:
+    """The interval of an affine map: midpoint and radius, with its own rounding charged a priori.
+
+    For one operand with centre c, radius r and sums of n terms (weights' relative error included in n):
+    |A x + b - fl(A c + b)| <= |A| r + (n+3) u (|A||c| + |b|) + underflow, and |A|(r + (n+3)u|c|) is itself a sum of
+    non-negative terms with relative error below 2(n+4)u (Rump 1999; F11 of the notes).
+    """
+    centre: Array | None = None
+    radius: Array | None = None
+    terms = len(form.maps) + 3 + max([m.terms for m in form.maps if m is not None], default=0)
+    gamma = terms * UNIT
+    for m, x in zip(form.maps, operands, strict=True):
+        if m is None or x is None:
+            continue
+        c, r = midpoint_radius(x)
+        a, b = m.apply(c), m.magnitude(r + gamma * np.abs(c))
+        centre, radius = (a, b) if centre is None or radius is None else (centre + a, radius + b)
+    assert centre is not None and radius is not None
+    if form.bias is not None:
+        centre = centre + form.bias
+        radius = radius + gamma * np.abs(form.bias)
+        if form.bias_error is not None:
+            radius = radius + form.bias_error
+    radius = radius * (1 + (2 * terms + 8) * UNIT) + (2 * UNIT * np.abs(centre) + (4 * terms + 8) * TINY)
+    return outward(centre - radius, centre + radius)
+
+
+def pull(form: Linear, seed: Array) -> tuple[Array | None, ...]:
+    """The vector-Jacobian product of an affine map: its adjoint."""
+    return tuple(None if m is None else m.adjoint(seed) for m in form.maps)
+
+
+def linear(
+    op: Op,
+    build: Callable[[Call], Linear],
+    kind: Kind | None = "products",
+    additions: Additions | None = None,
+) -> None:
+    """Register the interval, affine, gradient and rounding rules of an operator that is affine whenever supported.
+
+    Parameters
+    ----------
+    op : the operator; its real rule is given apart.
+    build : call -> the affine map; called once a plan.
+    kind : what the leaves of its sums are in a float program; None where the rounding rule is given apart.
+    additions : a sharper bound on the rounding of its additions (see `semantics.rounding.affine_local`).
+    """
+
+    def form(call: Call) -> Linear:
+        return call.cached("linear", lambda: build(call))
+
+    @op.rule(interval)
+    def _(call: Call, *operands: Interval | None) -> Interval:
+        return enclose(form(call), *operands)
+
+    @op.rule(affine)
+    def _(call: Call, *operands: Interval | None) -> Linear:
+        return form(call)
+
+    @op.rule(gradient)
+    def _(call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array) -> tuple[Array | None, ...]:
+        return pull(form(call), seed)
+
+    if kind is not None:
+
+        @op.rule(rounding)
+        def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
+            return affine_local(call, program, build, ranges, kind, additions)
+
+
+def moves(op: Op, apply: Callable[..., Array], adjoints: Callable[[Call], tuple[LinearMap | None, ...]]) -> None:
+    """Register every meaning of an operator that only moves or repeats elements: exact in each of them.
+
+    Parameters
+    ----------
+    op : the operator (its `moves` is True).
+    apply : ``(call, *operands) -> array``, on arrays of any elements with a leading batch axis.
+    adjoints : call -> one `movement` an operand, or None for operands that carry no values (a shape, an index).
+    """
+    if not op.moves:
+        raise ValueError(f"{op.name} is not declared as data movement")
+
+    @op.rule(real)
+    def _(call: Call, ns: Any, *operands: Array | None) -> Array:
+        return apply(call, *operands)
+
+    def build(call: Call) -> Linear:
+        """Constant operands (a concatenated class token) stand in the bias."""
+        maps = tuple(m if call.is_live(i) else None for i, m in enumerate(adjoints(call)[: len(call.shapes)]))
+        maps = maps + (None,) * (len(call.shapes) - len(maps))
+        fixed = [c for i, c in enumerate(call.constants) if c is not None and c.dtype.kind == "f"]
+        if not fixed or all(m is None for m in maps):
+            return Linear(maps)
+        operands = [
+            None if s is None else np.zeros((1, *s)) if c is None else c[None]
+            for s, c in zip(call.shapes, call.constants, strict=True)
+        ]
+        bias = np.asarray(apply(call, *operands), np.float64)
+        return Linear(maps, bias if bias.any() else None)
+
+    def form(call: Call) -> Linear:
+        return call.cached("linear", lambda: build(call))
+
+    @op.rule(interval)
+    def _(call: Call, *operands: Interval | None) -> Interval:
+        def end(which: str) -> Array:
+            return apply(
+                call,
+                *[
+                    None if x is None else c[None] if c is not None and c.dtype.kind != "f" else getattr(x, which)
+                    for x, c in zip(operands, call.constants, strict=True)
+                ],
+            )
+
+        return Interval(np.asarray(end("lo"), np.float64), np.asarray(end("hi"), np.float64))
+
+    @op.rule(affine)
+    def _(call: Call, *operands: Interval | None) -> Linear:
+        return form(call)
+
+    @op.rule(gradient)
+    def _(call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array) -> tuple[Array | None, ...]:
+        return pull(form(call), seed)
+
+    @op.rule(rounding)
+    def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
+        """Exact, but for constant elements, which are stored in the program's format."""
+        _, delta, finite = stored_form(call, program, build)
+        shift, rest = shift_of(delta, ranges)
+        return Local(np.full((1, *call.shape), 0.0 if finite else np.inf) + rest, form(call), shift, "stored")
+
+
+__all__ = ["enclose", "linear", "movement", "moves", "pull", "weighted"]

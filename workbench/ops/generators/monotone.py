@@ -1,0 +1,30 @@
+"""monotone: the interval rule of a function of one number, from enclosures of its image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from workbench.arrays.elementary import Image, Pair
+from workbench.graph import Array
+from workbench.op import Call, Op
+from workbench.semantics.interval import Interval, interval
+
+
+def monotone(op: Op, image: Callable[[Call, Array, Array], Pair]) -> None:
+    """Register the interval rule of an elementwise function.
+
+    Parameters
+    ----------
+    op : the operator; its first operand has the result's shape, further ones are constants.
+    image : ``(call, lo, hi)`` -> ends of the images, surely outward (see `arrays.elementary`).  For an increasing
+        function `ends(f)` makes it from enclosures at points.
+    """
+
+    @op.rule(interval)
+    def _(call: Call, x: Interval, *rest: Interval | None) -> Interval:
+        return Interval(*image(call, x.lo, x.hi))
+
+
+def ends(enclosure: Image) -> Image:
+    """The image of an increasing function from its enclosures at points."""
+    return lambda lo, hi: (enclosure(lo, lo)[0], enclosure(hi, hi)[1])

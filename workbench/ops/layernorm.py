@@ -1,0 +1,223 @@
+"""LayerNormalization: y = (x - mean) / sqrt(variance + epsilon) * scale + bias, over the last axes.
+
+With c = x - mean and R_i = sum_{j != i} c_j^2 / n + epsilon, the normalised value c_i / sqrt(c_i^2 / n + R_i) rises with
+c_i whatever the others are, and |R_i| only scales it: its extremes are at the ends of c_i and of R_i.  Since the c_j sum
+to 0, sum_{j != i} c_j^2 >= c_i^2 / (n - 1) (Cauchy), which gives |y_i| <= sqrt(n - 1) on any box.  The divisor is never
+an interval that touches 0: R_i >= epsilon > 0; where epsilon is 0 and all c_j may be 0, nothing is claimed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from workbench.arrays.elementary import LARGEST, down, up
+from workbench.graph import Array
+from workbench.op import Call, Op, as_float64
+from workbench.ops.softmax import WIDEST, grouped, unfold_groups, ungrouped
+from workbench.semantics.affine import Lines, Relaxation, affine, gather, spread
+from workbench.semantics.gradient import gradient
+from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward, product
+from workbench.semantics.real import real
+
+layernorm = Op(
+    "LayerNormalization",
+    "y = (x - mean) / sqrt(var + eps) * scale + bias",
+    r"y=\frac{x-\mu}{\sqrt{\sigma^2+\varepsilon}}\,\gamma+\beta",
+)
+
+
+def axes_of(call: Call) -> tuple[int, ...]:
+    """The normalised axes, counted with the engine's batch axis."""
+    rank = len(call.shapes[0] or ())
+    axis = int(call.attr("axis", -1))
+    return tuple(range((axis + rank if axis < 0 else axis) + 1, rank + 1))
+
+
+def _count(call: Call) -> int:
+    return int(np.prod([(call.shapes[0] or ())[a - 1] for a in axes_of(call)], dtype=np.int64))
+
+
+def _epsilon(call: Call) -> float:
+    return float(call.attr("epsilon", 1e-5))
+
+
+@layernorm.rule(real)
+def _(call: Call, ns: Any, x: Array, scale: Array, bias: Array | None = None) -> Array:
+    axes, n = axes_of(call), _count(call)
+    c = x - ns.sum(x, axes) / n
+    y = c / ns.sqrt(ns.sum(c * c, axes) / n + ns.number(_epsilon(call))) * spread(scale, x.shape[1:])
+    return np.asarray(y if bias is None else y + spread(bias, x.shape[1:]))
+
+
+def centred(lo: Array, hi: Array) -> Interval:
+    """x_i - mean for every i along the last axis: (1 - 1/n) x_i - (1/n) sum of the others."""
+    n = lo.shape[-1]
+    if n == 1:
+        return Interval(np.zeros_like(lo), np.zeros_like(hi))
+    size = np.maximum(np.abs(lo), np.abs(hi))
+    slack = (2 * n + 16) * UNIT * (size + size.sum(axis=-1, keepdims=True) / n) + 16 * TINY
+    below, above = lo.sum(axis=-1, keepdims=True), hi.sum(axis=-1, keepdims=True)
+    least = down(lo - (above - hi + lo) / n - slack)
+    most = up(hi - (below - lo + hi) / n + slack)
+    return Interval(
+        np.where(np.isnan(least), -np.inf, least), np.where(np.isnan(most), np.inf, most)
+    )
+
+
+def _squares(c: Interval) -> Interval:
+    """c^2 / n without dividing: least and greatest squares, outward."""
+    lo, hi = np.abs(c.lo), np.abs(c.hi)
+    crosses = (c.lo <= 0) & (c.hi >= 0)
+    small, large = np.where(crosses, 0.0, np.minimum(lo, hi)), np.maximum(lo, hi)
+    return Interval(np.minimum(np.maximum(down(small * small), 0.0), LARGEST), up(large * large))
+
+
+def _others(q: Array, direction: int) -> Array:
+    """Sum along the last axis without the own term, of non-negative numbers, rounded in a direction."""
+    n = q.shape[-1]
+    zero = np.zeros_like(q[..., :1])
+    before = np.concatenate([zero, np.cumsum(q, axis=-1)[..., :-1]], axis=-1)
+    after = np.concatenate([np.cumsum(q[..., ::-1], axis=-1)[..., ::-1][..., 1:], zero], axis=-1)
+    found = (before + after) * (1 + direction * (n + 4) * UNIT)
+    return np.maximum(np.nextafter(found, direction * np.inf), 0.0)
+
+
+def _value(c: Array, r: Array, n: float, direction: int) -> Array:
+    """c / sqrt(c^2 / n + r), rounded in a direction; r > 0.
+
+    Written as 1 / sqrt(1/n + r / c^2) for large c, where the square would overflow; at most eight roundings.
+    """
+    large = np.abs(c) > 1
+    tame, wild = np.where(large, 1.0, c), np.where(large, c, 1.0)
+    found = np.where(
+        large, np.sign(c) / np.sqrt(1 / n + r / wild / wild), tame / np.sqrt(tame * tame / n + r)
+    )
+    return np.nextafter(found + direction * (16 * UNIT * np.abs(found) + 4 * TINY), direction * np.inf)
+
+
+def normalised(lo: Array, hi: Array, epsilon: float) -> Interval:
+    """The normalised values over ``(..., n)`` ends, before scale and bias."""
+    n = lo.shape[-1]
+    if n == 1:
+        return Interval(np.zeros_like(lo), np.zeros_like(hi))
+    c = centred(lo, hi)
+    q = _squares(c)
+    least = np.maximum(down(down(_others(q.lo, -1) / n) + epsilon), epsilon)
+    most = up(up(_others(q.hi, 1) / n) + epsilon)
+    found = []
+    for end, direction in ((c.lo, -1), (c.hi, 1)):
+        outer = direction * end >= 0  # the end that is away from 0: the least divisor makes it extreme
+        given = np.clip(end, -LARGEST, LARGEST)
+        one = _value(given, np.where(outer, least, most), n, direction)
+        other = _value(given, np.full_like(end, epsilon), n - 1, direction)
+        cap = up(np.sqrt(n - 1.0))
+        tighter = np.minimum(np.minimum(direction * one, direction * other), cap)
+        one = np.where(outer, tighter, np.minimum(direction * one, cap)) * direction
+        found.append(np.where(np.isnan(one), direction * cap, one))
+    vanishing = (least <= 0) & (c.lo <= 0) & (c.hi >= 0)
+    return Interval(np.where(vanishing, -np.inf, found[0]), np.where(vanishing, np.inf, found[1]))
+
+
+@layernorm.rule(interval)
+def _(call: Call, x: Interval, scale: Interval, bias: Interval | None = None) -> Interval:
+    axes = axes_of(call)
+    y = normalised(grouped(axes, x.lo), grouped(axes, x.hi), _epsilon(call))
+    y = Interval(ungrouped(axes, call.shape, y.lo), ungrouped(axes, call.shape, y.hi))
+    y = product(y, Interval(spread(scale.lo, call.shape), spread(scale.hi, call.shape)))
+    if bias is None:
+        return y
+    return outward(y.lo + spread(bias.lo, call.shape), y.hi + spread(bias.hi, call.shape))
+
+
+def _divisor(c: Interval, epsilon: float) -> Interval:
+    """1 / sqrt(variance + epsilon) over a group, outward, ``(..., 1)``."""
+    n = c.lo.shape[-1]
+    q = _squares(c)
+    least = q.lo.sum(axis=-1, keepdims=True) * (1 - (n + 4) * UNIT) / n
+    most = q.hi.sum(axis=-1, keepdims=True) * (1 + (n + 4) * UNIT) / n
+    least, most = np.maximum(down(down(least) + epsilon), epsilon), up(up(most) + epsilon)
+    return Interval(np.maximum(down(1 / up(np.sqrt(most))), 0.0), up(1 / down(np.sqrt(least))))
+
+
+def centred_lines(c: Interval, r: Interval) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Slope on c and offset, below and above c r: over the box of (c, r) any slope s has its extremes at the corners.
+
+    The slope is that of the chord of min(c r) and max(c r) over r.
+    """
+    found = []
+    for direction, pick in ((-1, np.minimum), (1, np.maximum)):
+        ends = [pick(e * r.lo, e * r.hi) for e in (c.lo, c.hi)]
+        run = c.hi - c.lo
+        s = np.where(run > 0, (ends[1] - ends[0]) / np.where(run > 0, run, 1.0), r.hi)
+        s = np.clip(s, r.lo, r.hi)
+        extreme = np.full(c.lo.shape, -np.inf)
+        for e in (c.lo, c.hi):
+            for d in (r.lo, r.hi):
+                p, q = e * d, s * e
+                slack = 4 * UNIT * (np.abs(p) + np.abs(q)) + 4 * TINY
+                extreme = np.maximum(extreme, up(direction * (p - q) + slack))
+        found.append((s, direction * extreme))
+    return found[0], found[1]
+
+
+@layernorm.rule(affine)
+def _(call: Call, x: Interval, scale: Interval, bias: Interval | None = None) -> Relaxation:
+    """Lines on all elements of the group: t (x_i - mean) + o, with t the scale times a slope from `centred_lines`.
+
+    The machine's slopes t (1 - 1/n) and -t/n carry three roundings more than the exact ones: charged with |x|.
+    A scale or bias that depends on the input enters through the interval.
+    """
+    axes, n = axes_of(call), _count(call)
+    box = RULE(call, x, scale, bias)
+    constant = call.constant(1) is not None and (not call.has(2) or call.constant(2) is not None)
+    if n > WIDEST or n == 1 or not constant:
+        return Relaxation(Lines((None,), box.lo), Lines((None,), box.hi))
+    lo, hi = grouped(axes, x.lo), grouped(axes, x.hi)
+    c = centred(lo, hi)
+    size = np.maximum(np.abs(lo), np.abs(hi))
+    size = size + size.sum(axis=-1, keepdims=True) / n
+    weight = _group(call, call.constant(1))
+    shift = _group(call, call.constant(2)) if call.has(2) else np.zeros((1,) * lo.ndim)
+    pair = centred_lines(c, _divisor(c, _epsilon(call)))
+    middle = 0.5 * lo + 0.5 * hi
+    middle = middle - middle.mean(axis=-1, keepdims=True)
+    own = np.eye(n)
+    found = []
+    for direction, end in ((-1, grouped(axes, box.lo)), (1, grouped(axes, box.hi))):
+        same = weight * direction >= 0
+        s = weight * np.where(same, pair[1][0], pair[0][0])
+        o = weight * np.where(same, pair[1][1], pair[0][1])
+        slack = (n + 16) * UNIT * (np.abs(s) * size + np.abs(o) + np.abs(shift)) + 8 * TINY * (1 + size * n)
+        offset = np.nextafter(o + shift + direction * slack, direction * np.inf)
+        good = np.isfinite(offset) & np.isfinite(s) & (direction * (s * middle + offset) <= direction * end)
+        slopes = np.where(good, s, 0.0)[..., None] * (own - 1 / n)
+        found.append(
+            Lines(
+                (ungrouped(axes, call.shape, slopes),), ungrouped(axes, call.shape, np.where(good, offset, end))
+            )
+        )
+    return Relaxation(found[0], found[1], (unfold_groups(axes, call.shape),))
+
+
+def _group(call: Call, value: Array | None) -> Array:
+    assert value is not None
+    full = np.broadcast_to(spread(as_float64(value)[None], call.shape), (1, *call.shape))
+    return grouped(axes_of(call), full)
+
+
+@layernorm.rule(gradient)
+def _(call: Call, operands: tuple[Any, ...], value: Array, seed: Array) -> tuple[Array | None, ...]:
+    axes = axes_of(call)
+    x, scale = operands[0], spread(operands[1], call.shape)
+    c = x - x.mean(axis=axes, keepdims=True)
+    root = np.sqrt((c * c).mean(axis=axes, keepdims=True) + _epsilon(call))
+    y, g = c / root, seed * scale
+    inner = g - g.mean(axis=axes, keepdims=True) - y * (g * y).mean(axis=axes, keepdims=True)
+    pieces: list[Array | None] = [inner / root]
+    for i, piece in ((1, seed * y), (2, seed)):
+        if i < len(operands):
+            shape = call.shapes[i]
+            pieces.append(gather(piece, shape) if call.is_live(i) and shape is not None else None)
+    return tuple(pieces)

@@ -1,0 +1,213 @@
+"""MatMul and Gemm: affine where one operand is constant, bilinear where both depend on the input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from workbench.graph import Array
+from workbench.op import Call, Op, as_float64
+from workbench.ops.generators.bilinear import summed_lines
+from workbench.ops.generators.linear import enclose, linear, movement, pull, weighted
+from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine, gather
+from workbench.semantics.gradient import gradient
+from workbench.semantics.interval import UNIT, Interval, convex_combination, interval, product, total
+from workbench.semantics.real import real
+
+matmul = Op("MatMul", "y[i,j] = sum_k a[i,k] b[k,j]", r"y_{ij}=\sum_k a_{ik}b_{kj}")
+gemm = Op("Gemm", "y = alpha a b + beta c", r"y=\alpha ab+\beta c")
+
+Build = tuple[Callable[[Array], Array], Callable[[Array], Array]]
+
+
+def matrix_shapes(call: Call) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Operand shapes as (stacks of) matrices of one rank: a vector is a row on the left and a column on the right."""
+    a, b = call.shapes[0], call.shapes[1]
+    assert a is not None and b is not None
+    a, b = ((1, *a) if len(a) == 1 else a), ((*b, 1) if len(b) == 1 else b)
+    rank = max(len(a), len(b))
+    return (1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b
+
+
+@matmul.rule(real)
+def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
+    left, right = matrix_shapes(call)
+    y = ns.matmul(a.reshape(a.shape[0], *left), b.reshape(b.shape[0], *right))
+    keep = y.shape[1:]
+    if len(call.shapes[0] or ()) == 1:
+        keep = keep[:-2] + keep[-1:]
+    if len(call.shapes[1] or ()) == 1:
+        keep = keep[:-1]
+    return np.asarray(y.reshape(y.shape[0], *keep))
+
+
+def dense_map(w: Array, shape: tuple[int, ...], out: tuple[int, ...]) -> LinearMap:
+    """x -> x w for one constant matrix ``(K, M)``; x of `shape` ``(..., K)``."""
+    k, m = w.shape
+
+    def build(weight: Array) -> Build:
+        transposed = np.ascontiguousarray(weight.T)
+        return (
+            lambda x: (x.reshape(-1, k) @ weight).reshape(x.shape[0], *out),
+            lambda y: (y.reshape(-1, m) @ transposed).reshape(y.shape[0], *shape),
+        )
+
+    single = int(np.prod(shape, dtype=np.int64)) == k
+    columns = np.ascontiguousarray(w.T)
+    rows = (lambda index: columns[index].reshape(len(index), *shape)) if single else None
+    return weighted(w, build, k, m, rows)
+
+
+def stack_map(call: Call, w: Array, live: int) -> LinearMap:
+    """The live operand times a constant stack of matrices, on either side."""
+    left, right = matrix_shapes(call)
+    mine, other = (left, right) if live == 0 else (right, left)
+    original = call.shapes[live]
+    assert original is not None
+    lead = np.broadcast_shapes(left[:-2], right[:-2])
+    full = (*lead, left[-2], right[-1])
+
+    def build(weight: Array) -> Build:
+        weight = weight.reshape(other)
+        turned = np.swapaxes(weight, -1, -2)
+
+        def apply(x: Array) -> Array:
+            x = x.reshape(x.shape[0], *mine)
+            y = np.matmul(x, weight) if live == 0 else np.matmul(weight, x)
+            return y.reshape(x.shape[0], *call.shape)
+
+        def adjoint(y: Array) -> Array:
+            y = y.reshape(y.shape[0], *full)
+            x = np.matmul(y, turned) if live == 0 else np.matmul(turned, y)
+            return gather(x, mine).reshape(y.shape[0], *original)
+
+        return apply, adjoint
+
+    copies = int(np.prod(lead, dtype=np.int64))
+    return weighted(w, build, mine[-1] if live == 0 else mine[-2], copies * (right[-1] if live == 0 else left[-2]))
+
+
+def linear_form(call: Call) -> Linear | None:
+    """The affine map where one operand is constant, else None."""
+
+    def make() -> Linear | None:
+        a, b = call.constant(0), call.constant(1)
+        if b is not None and a is None:
+            shape = call.shapes[0]
+            assert shape is not None
+            w = as_float64(b)
+            m = dense_map(w, shape, call.shape) if w.ndim == 2 else stack_map(call, w, 0)
+            return Linear((m, None))
+        if a is not None and b is None:
+            return Linear((None, stack_map(call, as_float64(a), 1)))
+        return None
+
+    return call.cached("linear", make)
+
+
+def unfolds(call: Call) -> tuple[LinearMap, LinearMap]:
+    """Both operands laid out as ``(N, *out, K)``, so that the product is elementwise and a sum over K."""
+    left, right = matrix_shapes(call)
+    lead = np.broadcast_shapes(left[:-2], right[:-2])
+    i, k, j = left[-2], left[-1], right[-1]
+    full = (*lead, i, j, k)
+
+    def one(shape: tuple[int, ...], position: int) -> LinearMap:
+        original = call.shapes[position]
+        assert original is not None
+
+        def apply(x: Array) -> Array:
+            x = x.reshape(x.shape[0], *shape)
+            x = x[..., :, None, :] if position == 0 else np.swapaxes(x, -1, -2)[..., None, :, :]
+            return np.broadcast_to(x, (x.shape[0], *full)).reshape(x.shape[0], *call.shape, k)
+
+        def adjoint(y: Array) -> Array:
+            y = y.reshape(y.shape[0], *full)
+            x = y.sum(axis=-2) if position == 0 else np.swapaxes(y.sum(axis=-3), -1, -2)
+            return gather(x, shape).reshape(y.shape[0], *original)
+
+        return movement(apply, adjoint, copies=int(np.prod(full, dtype=np.int64)) // max(1, int(np.prod(shape))))
+
+    return one(left, 0), one(right, 1)
+
+
+@matmul.rule(interval)
+def _(call: Call, a: Interval, b: Interval) -> Interval:
+    form = linear_form(call)
+    if form is not None:
+        return enclose(form, a, b)
+    u, v = unfolds(call)
+    left, right = Interval(u.apply(a.lo), u.apply(a.hi)), Interval(v.apply(b.lo), v.apply(b.hi))
+    pair = product(left, right)
+    found = total(pair, (pair.lo.ndim - 1,))
+    return found.intersect(convex_combination(left, right)) if a.simplex else found
+
+
+@matmul.rule(affine)
+def _(call: Call, a: Interval, b: Interval) -> Linear | Relaxation:
+    form = linear_form(call)
+    return form if form is not None else summed_lines(a, b, unfolds(call))
+
+
+@matmul.rule(gradient)
+def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> tuple[Array | None, ...]:
+    form = linear_form(call)
+    if form is not None:
+        return pull(form, seed)
+    u, v = unfolds(call)
+    a, b = u.apply(operands[0]), v.apply(operands[1])
+    return u.adjoint(seed[..., None] * b), v.adjoint(seed[..., None] * a)
+
+
+@gemm.rule(real)
+def _(call: Call, ns: Any, a: Array, b: Array, c: Array | None = None) -> Array:
+    a = np.swapaxes(a, -1, -2) if call.attr("transA", 0) else a
+    b = np.swapaxes(b, -1, -2) if call.attr("transB", 0) else b
+    y = ns.matmul(a, b)
+    if call.attr("alpha", 1.0) != 1.0:
+        y = y * ns.number(call.attr("alpha"))
+    if c is None:
+        return np.asarray(y)
+    if call.attr("beta", 1.0) != 1.0:
+        c = c * ns.number(call.attr("beta"))
+    return np.asarray(y + c.reshape(c.shape[0], *(1,) * (y.ndim - c.ndim), *c.shape[1:]))
+
+
+def _gemm_form(call: Call) -> Linear:
+    """alpha a b + beta c with constant b; c may be constant (bias) or depend on the input."""
+    b = call.constant(1)
+    shape = call.shapes[0]
+    if b is None or call.constant(0) is not None or call.attr("transA", 0) or shape is None:
+        raise ValueError(f"{call.node.describe()}: only a constant right operand and transA = 0 have bounds")
+    w = as_float64(b).T if call.attr("transB", 0) else as_float64(b)
+    alpha, beta = float(call.attr("alpha", 1.0)), float(call.attr("beta", 1.0))
+    w = np.ascontiguousarray(w * alpha)
+    first = dense_map(w, shape, call.shape)
+    if alpha != 1.0:
+        first = _one_more_rounding(first)
+    if not call.has(2):
+        return Linear((first, None)[: len(call.shapes)])
+    c = call.constant(2)
+    if c is None:
+        inner = call.shapes[2]
+        assert inner is not None
+        third = weighted(
+            np.full((1, *call.shape), beta),
+            lambda m: (lambda x: x.reshape(x.shape[0], *(1,) * (len(call.shape) - len(inner)), *inner) * m,
+                       lambda y: gather(y * m, inner)),
+            1,
+            int(np.prod(call.shape, dtype=np.int64)),
+        )  # fmt: skip
+        return Linear((first, None, third))
+    bias = np.broadcast_to(as_float64(c) * beta, call.shape)[None]
+    error = None if beta == 1.0 else 2 * UNIT * np.abs(bias) + 2.0**-1070
+    return Linear((first, None, None), np.ascontiguousarray(bias), error)
+
+
+def _one_more_rounding(m: LinearMap) -> LinearMap:
+    return LinearMap(m.apply, m.adjoint, m.magnitude, m.magnitude_adjoint, m.terms + 1, m.adjoint_terms + 1, m.rows)
+
+
+linear(gemm, _gemm_form)

@@ -1,0 +1,224 @@
+"""Operators that pick, join and repeat elements: Concat Split Slice Gather Transpose Expand Where."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from workbench.graph import Array
+from workbench.limits import check_size
+from workbench.op import Call, Op, UnsupportedOperator
+from workbench.ops.generators.linear import movement, moves
+from workbench.ops.generators.window import key
+from workbench.ops.shape import axes_of, given
+from workbench.semantics.affine import LinearMap, gather
+
+Maps = tuple[LinearMap | None, ...]
+
+concat = Op("Concat", "y = the operands one after another", r"y=[x_1,\dots,x_n]", moves=True)
+split = Op("Split", "y = one part of x", r"y=x_{a:b}", moves=True)
+slicing = Op("Slice", "y = x[start:end:step]", r"y=x_{a:b:s}", moves=True)
+gathering = Op("Gather", "y = x at given indices", r"y=x_{i}", moves=True)
+transpose = Op("Transpose", "y = x with its axes in another order", r"y=x^{\mathsf T}", moves=True)
+expand = Op("Expand", "y = x repeated to a larger shape", r"y=x", moves=True)
+where = Op("Where", "y = a where the condition holds, else b", r"y=c\,?\,a:b", moves=True)
+
+
+def known(call: Call, index: int, what: str) -> Array:
+    """A constant operand that the network's input must not change.
+
+    Raises
+    ------
+    UnsupportedOperator
+        Where it depends on the input.
+    """
+    value = call.constant(index)
+    if value is None:
+        raise UnsupportedOperator(
+            f"{call.node.describe()}: its {what} (operand {index}) must be a constant, "
+            "but it is computed from the input"
+        )
+    return value
+
+
+def _cut(call: Call, slices: tuple[slice, ...]) -> Maps:
+    """The movement ``x[slices]`` of operand 0."""
+    inner, at = given(call, 0), key(slice(None), *slices)
+
+    def back(y: Array) -> Array:
+        x = np.zeros((y.shape[0], *inner), y.dtype)
+        x[at] = y
+        return x
+
+    return (movement(lambda x: x[at], back), *(None for _ in call.shapes[1:]))
+
+
+def _slices(call: Call) -> tuple[slice, ...]:
+    shape = given(call, 0)
+    starts, ends = call.parameter("starts", 1), call.parameter("ends", 2)
+    if starts is None or ends is None:
+        raise ValueError("it does not say where to start and end")
+    axes = call.parameter("axes", 3, tuple(range(len(starts))))
+    steps = call.parameter("steps", 4, (1,) * len(starts))
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise ValueError("starts, ends, axes and steps differ in length")
+    if 0 in steps:
+        raise ValueError("a step of 0 leads nowhere")
+    cuts = [slice(None)] * len(shape)
+    for start, end, axis, step in zip(starts, ends, axes_of(axes, len(shape)), steps, strict=True):
+        cuts[axis] = slice(start, end, step)
+    return tuple(cuts)
+
+
+def _part(call: Call) -> tuple[slice, ...]:
+    shape = given(call, 0)
+    (axis,) = axes_of((call.attr("axis", 0),), len(shape))
+    index, count = call.attr("index", 0), call.attr("num_outputs", 1)
+    sizes = call.parameter("split", 1)
+    if sizes is None:
+        each = -(-shape[axis] // count)
+        sizes = (each,) * (count - 1) + (shape[axis] - each * (count - 1),)
+    if sum(sizes) != shape[axis] or min(sizes) < 0 or not 0 <= index < len(sizes):
+        raise ValueError(f"parts of length {list(sizes)} do not make up axis {axis} of length {shape[axis]}")
+    start = sum(sizes[:index])
+    return (slice(None),) * axis + (slice(start, start + sizes[index]),)
+
+
+moves(slicing, lambda call, x, *_: x[(slice(None), *_slices(call))], lambda call: _cut(call, _slices(call)))
+moves(split, lambda call, x, *_: x[(slice(None), *_part(call))], lambda call: _cut(call, _part(call)))
+
+
+def _concat(call: Call, *operands: Array) -> Array:
+    (axis,) = axes_of((call.attr("axis", 0),), len(given(call, 0)))
+    batch = max(x.shape[0] for x in operands)
+    whole = [np.broadcast_to(x, (batch, *x.shape[1:])) for x in operands]
+    check_size(call.node.describe(), (sum(prod(x.shape[1:]) for x in operands),))
+    return np.concatenate(whole, axis=axis + 1)
+
+
+def _concat_maps(call: Call) -> Maps:
+    (axis,) = axes_of((call.attr("axis", 0),), len(given(call, 0)))
+    maps, start = [], 0
+    for i in range(len(call.shapes)):
+        length = given(call, i)[axis]
+        maps.append(_placed(call.shape, (slice(None),) * (axis + 1) + (slice(start, start + length),)))
+        start += length
+    return tuple(maps)
+
+
+def _placed(outer: tuple[int, ...], at: tuple[slice, ...]) -> LinearMap:
+    def there(x: Array) -> Array:
+        y = np.zeros((x.shape[0], *outer), x.dtype)
+        y[at] = x
+        return y
+
+    return movement(there, lambda y: y[at])
+
+
+moves(concat, _concat, _concat_maps)
+
+
+def _order(call: Call) -> tuple[int, ...]:
+    rank = len(given(call, 0))
+    perm = call.attr("perm", tuple(reversed(range(rank))))
+    if sorted(perm) != list(range(rank)):
+        raise ValueError(f"perm {list(perm)} is not an order of {rank} axes")
+    return (0, *(p + 1 for p in perm))
+
+
+def _transpose_maps(call: Call) -> Maps:
+    order = _order(call)
+    back = tuple(np.argsort(order).tolist())
+    return (movement(lambda x: x.transpose(order), lambda y: y.transpose(back)),)
+
+
+moves(transpose, lambda call, x: x.transpose(_order(call)), _transpose_maps)
+
+
+def take(x: Array, axis: int, index: Array) -> Array:
+    """Elements of ``(N, *s)`` at `index` along `axis` of s."""
+    return np.take(x, index, axis=axis + 1)
+
+
+def put(y: Array, axis: int, index: Array, shape: tuple[int, ...]) -> Array:
+    """The adjoint of `take`: add ``(N, *out)`` up where it came from."""
+    n, rank = shape[axis], index.ndim
+    flat = index.reshape(-1)
+    y = y.reshape(*y.shape[: axis + 1], flat.size, *y.shape[axis + 1 + rank :])
+    at = key(*(slice(None),) * (axis + 1), flat)
+    x = np.zeros((y.shape[0], *shape), y.dtype)
+    if np.bincount(flat, minlength=n).max(initial=0) <= 1:
+        x[at] = y
+    else:
+        np.add.at(x, at, y)
+    return x
+
+
+def _indices(call: Call) -> tuple[int, Array]:
+    shape = given(call, 0)
+    (axis,) = axes_of((call.attr("axis", 0),), len(shape))
+    index = known(call, 1, "indices")
+    if index.dtype.kind not in "iu":
+        raise ValueError("its indices are not integers")
+    n = shape[axis]
+    if index.size and not (-n <= int(index.min()) and int(index.max()) < n):
+        raise ValueError(f"an index lies outside axis {axis} of length {n}")
+    check_size(call.node.describe(), (*shape[:axis], *index.shape, *shape[axis + 1 :]))
+    return axis, np.where(index < 0, index + n, index).astype(np.intp)
+
+
+def _gather_maps(call: Call) -> Maps:
+    shape, (axis, index) = given(call, 0), _indices(call)
+    copies = int(np.bincount(index.reshape(-1), minlength=1).max(initial=0))
+    return movement(lambda x: take(x, axis, index), lambda y: put(y, axis, index, shape), copies), None
+
+
+moves(gathering, lambda call, x, _: take(x, *_indices(call)), _gather_maps)
+
+
+def lined_up(x: Array, rank: int) -> Array:
+    """``(N, *s)`` with axes of length 1 after the first, so that s has `rank` dimensions."""
+    return x.reshape(x.shape[0], *(1,) * (rank - x.ndim + 1), *x.shape[1:])
+
+
+def _expand(call: Call, x: Array, *_: Array) -> Array:
+    wanted = call.parameter("shape", 1)
+    if wanted is None:
+        raise ValueError("it does not say which shape is wanted")
+    check_size(call.node.describe(), wanted)
+    outer = np.broadcast_shapes(given(call, 0), wanted)
+    check_size(call.node.describe(), outer)
+    return np.broadcast_to(lined_up(x, len(outer)), (x.shape[0], *outer))
+
+
+def _spread_map(inner: tuple[int, ...], outer: tuple[int, ...], mask: Array | None = None) -> LinearMap:
+    """Repeat `inner` to `outer`, and keep only what `mask` (of shape `outer`) says."""
+
+    def there(x: Array) -> Array:
+        y = np.broadcast_to(lined_up(x, len(outer)), (x.shape[0], *outer))
+        return y if mask is None else np.where(mask, y, np.zeros((), y.dtype))
+
+    def back(y: Array) -> Array:
+        kept = y if mask is None else np.where(mask, y, np.zeros((), y.dtype))
+        return gather(kept, inner).reshape(y.shape[0], *inner)
+
+    return movement(there, back, prod(outer) // max(1, prod(inner)))
+
+
+moves(expand, _expand, lambda call: (_spread_map(given(call, 0), call.shape), None))
+
+
+def _where(call: Call, condition: Array, a: Array, b: Array) -> Array:
+    mask = known(call, 0, "condition")
+    outer = np.broadcast_shapes(mask.shape, given(call, 1), given(call, 2))
+    check_size(call.node.describe(), outer)
+    return np.where(mask.astype(bool), lined_up(a, len(outer)), lined_up(b, len(outer)))
+
+
+def _where_maps(call: Call) -> Maps:
+    mask = np.broadcast_to(known(call, 0, "condition").astype(bool), call.shape)
+    return None, _spread_map(given(call, 1), call.shape, mask), _spread_map(given(call, 2), call.shape, ~mask)
+
+
+moves(where, _where, _where_maps)

@@ -1,0 +1,100 @@
+"""BatchNormalization with fixed statistics: one scale and one offset a channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from workbench.graph import Array, GraphError
+from workbench.op import Call, Op, UnsupportedOperator, as_float64
+from workbench.ops.generators.linear import linear, weighted
+from workbench.ops.shape import given
+from workbench.semantics.affine import Linear
+from workbench.semantics.interval import TINY, UNIT
+from workbench.semantics.real import real
+
+batchnorm = Op(
+    "BatchNormalization",
+    "y = scale (x - mean) / sqrt(variance + epsilon) + shift",
+    r"y=\gamma\frac{x-\mu}{\sqrt{\sigma^2+\epsilon}}+\beta",
+)
+
+SMALLEST_NORMAL = 2.0**-1022
+
+
+@batchnorm.rule(real)
+def _(call: Call, ns: Any, x: Array, gamma: Array, beta: Array, mean: Array, var: Array) -> Array:
+    check_shapes(call)
+    shape = (gamma.shape[0], 1, -1, *(1,) * (x.ndim - 3))
+    scale = gamma / ns.sqrt(var + ns.number(call.attr("epsilon", 1e-5)))
+    offset = beta - mean * scale
+    return np.asarray(x * scale.reshape(shape) + offset.reshape(shape))
+
+
+def check_shapes(call: Call) -> None:
+    """Refuse operands that do not fit: x ``(batch, channels, ...)``, and four vectors of one number a channel."""
+    x = given(call, 0)
+    if len(x) < 2 or any(given(call, i) != (x[1],) for i in range(1, 5)):
+        raise ValueError(
+            "it needs x of shape (batch, channels, ...) and four vectors of one number a channel"
+        )
+
+
+def scale_and_offset(call: Call) -> tuple[Array, Array, Array]:
+    """Scale, offset and the offset's largest error, float64 ``(channels,)``.
+
+    The sum under the root, the root and the quotient are one rounding each, and the root halves what came before: the
+    scale's relative error is below 2.5 u + O(u^2), less than 3 u, as long as it is a normal number.
+
+    Raises
+    ------
+    GraphError
+        A variance that is not positive, or a scale that float64 cannot hold.
+    """
+    values = [call.constant(i) for i in range(1, 5)]
+    if any(v is None for v in values):
+        raise UnsupportedOperator(
+            f"{call.node.describe()}: scale, shift, mean and variance must be constants"
+        )
+    gamma, beta, mean, var = (as_float64(v) for v in values if v is not None)
+    spread = var + float(call.attr("epsilon", 1e-5))
+    if not (spread > 0).all():
+        raise GraphError(f"{call.node.describe()}: variance + epsilon is not positive in every channel")
+    with np.errstate(all="ignore"):
+        scale = gamma / np.sqrt(spread)
+        offset = beta - mean * scale
+        error = (8 * UNIT) * np.abs(mean * scale) + (2 * UNIT) * np.abs(offset) + 4 * TINY
+    normal = (gamma == 0) | (
+        np.isfinite(scale) & (np.abs(scale) >= SMALLEST_NORMAL) & (spread >= SMALLEST_NORMAL)
+    )
+    if not (normal.all() and np.isfinite(offset).all() and np.isfinite(error).all()):
+        raise GraphError(f"{call.node.describe()}: its scale or offset is outside the range of float64")
+    return scale, offset, error
+
+
+def _form(call: Call) -> Linear:
+    check_shapes(call)
+    scale, offset, error = scale_and_offset(call)
+    inner = given(call, 0)
+    wide = (1, 1, inner[1], *(1,) * (len(inner) - 2))
+
+    def build(weight: Array) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+        return (lambda x: x * weight), (lambda y: y * weight)
+
+    def rows(index: Array) -> Array:
+        channel = np.unravel_index(index, inner)[1]
+        found = np.zeros((len(index), prod(inner)))
+        found[np.arange(len(index)), index] = scale[channel]
+        return found.reshape(len(index), *inner)
+
+    # one product, and the weight's own error of three units
+    first = weighted(scale.reshape(wide), build, 4, 4, rows)
+    full = (1, *inner)
+    bias, doubt = (np.ascontiguousarray(np.broadcast_to(v.reshape(wide), full)) for v in (offset, error))
+    return Linear((first, None, None, None, None), bias, doubt)
+
+
+linear(batchnorm, _form)

@@ -1,0 +1,119 @@
+"""Relu, LeakyRelu, Abs: two straight pieces that meet at 0, in every meaning.
+
+With slopes a on x < 0 and b on x > 0 (a <= b: convex), over [l, u]:
+above   the chord from (l, f(l)) to (u, f(u)) where l < 0 < u, else the one piece that applies, exactly;
+below   either piece's line (both lie below a convex function); for relu the one with less area (adaptive CROWN).
+The chord is checked rather than trusted: with a slope s the least offset that is above f at both ends (and so, by
+convexity, everywhere between) is max(f(l) - s l, f(u) - s u), rounded up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from workbench.graph import Array
+from workbench.op import Call, Op
+from workbench.semantics.affine import Lines, Relaxation, affine
+from workbench.semantics.gradient import gradient
+from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward
+from workbench.semantics.real import real
+
+relu = Op("Relu", "y = max(x, 0)", r"y=\max(x,0)")
+leaky = Op("LeakyRelu", "y = x where x >= 0, else alpha x", r"y=\max(x,0)+\alpha\min(x,0)")
+absolute = Op("Abs", "y = |x|", r"y=|x|")
+
+
+@relu.rule(real)
+def _(call: Call, ns: Any, x: Array) -> Array:
+    return np.asarray(ns.maximum(x, ns.number(0)))
+
+
+@leaky.rule(real)
+def _(call: Call, ns: Any, x: Array) -> Array:
+    return np.asarray(np.where(x >= 0, x, x * ns.number(call.attr("alpha", 0.01))))
+
+
+@absolute.rule(real)
+def _(call: Call, ns: Any, x: Array) -> Array:
+    return np.asarray(ns.abs(x))
+
+
+def pieces(call: Call) -> tuple[float, float]:
+    """The two slopes (left, right)."""
+    match call.node.op:
+        case "Relu":
+            return 0.0, 1.0
+        case "Abs":
+            return -1.0, 1.0
+        case _:
+            return float(call.attr("alpha", 0.01)), 1.0
+
+
+@relu.rule(interval)
+def _(call: Call, x: Interval) -> Interval:
+    return Interval(np.maximum(x.lo, 0.0), np.maximum(x.hi, 0.0))
+
+
+@absolute.rule(interval)
+def _(call: Call, x: Interval) -> Interval:
+    lo, hi = np.abs(x.lo), np.abs(x.hi)
+    crosses = (x.lo < 0) & (x.hi > 0)
+    return Interval(np.where(crosses, 0.0, np.minimum(lo, hi)), np.maximum(lo, hi))
+
+
+@leaky.rule(interval)
+def _(call: Call, x: Interval) -> Interval:
+    alpha = pieces(call)[0]
+    at_lo, at_hi = np.where(x.lo >= 0, x.lo, x.lo * alpha), np.where(x.hi >= 0, x.hi, x.hi * alpha)
+    crosses = (x.lo < 0) & (x.hi > 0)
+    low, high = np.minimum(at_lo, at_hi), np.maximum(at_lo, at_hi)
+    if alpha < 0:
+        low = np.where(crosses, np.minimum(low, 0.0), low)
+    return outward(low, high)
+
+
+def lines(x: Interval, a: float, b: float) -> Relaxation:
+    """Lines below and above ``a min(x,0) + b max(x,0)`` over `x`."""
+    l, u = x.lo, x.hi
+    kink = (l < 0) & (u > 0)
+    gap = np.where(kink, u - l, 1.0)
+    left, right = np.where(l < 0, l * a, l * b), np.where(u > 0, u * b, u * a)
+    piece = np.where(l >= 0, b, a)
+    chord = np.where(kink, (right - left) / gap, piece)
+    convex = a <= b
+    chord = np.where(kink, np.clip(chord, min(a, b), max(a, b)), chord)
+    # the offset that puts the chord beyond f at both ends: three roundings an end, charged
+    ends = []
+    for end, value in ((l, left), (u, right)):
+        offset = value - chord * end
+        slack = 4 * UNIT * (np.abs(value) + np.abs(chord * end)) + 4 * TINY
+        ends.append((offset - slack, offset + slack))
+    beyond = np.maximum(ends[0][1], ends[1][1]) if convex else np.minimum(ends[0][0], ends[1][0])
+    beyond = np.where(kink, beyond, 0.0)
+    inner = np.where(kink, np.where(u > -l, b, a), piece)
+    none = np.zeros_like(l)
+    chords, through = Lines((chord,), beyond), Lines((inner,), none)
+    return Relaxation(through, chords) if convex else Relaxation(chords, through)
+
+
+def _register(op: Op) -> None:
+    @op.rule(affine)
+    def _(call: Call, x: Interval) -> Relaxation:
+        return lines(x, *pieces(call))
+
+    @op.rule(gradient)
+    def _(call: Call, operands: tuple[Array], value: Array, seed: Array) -> tuple[Array]:
+        """At 0 the left slope is taken (0 for relu, -1 for abs would be odd: abs takes 0)."""
+        a, b = pieces(call)
+        slope: Callable[[Array], Array] = lambda x: np.where(x > 0, b, a)  # noqa: E731
+        found = slope(operands[0])
+        if call.node.op == "Abs":
+            found = np.sign(operands[0])
+        return (seed * found,)
+
+
+for _op in (relu, leaky, absolute):
+    _register(_op)

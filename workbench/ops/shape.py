@@ -1,0 +1,164 @@
+"""Operators that keep every element and its order, and the shape arithmetic around them.
+
+Reshape Flatten Squeeze Unsqueeze Identity Dropout Cast, and the sources Shape ConstantOfShape Equal.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from workbench.graph import Array
+from workbench.limits import check_size
+from workbench.op import Call, Op, UnsupportedOperator
+from workbench.ops.generators.linear import movement, moves
+from workbench.semantics.affine import LinearMap
+from workbench.semantics.real import real
+
+reshape = Op("Reshape", "y = x in another shape", r"y=x", moves=True)
+flatten = Op("Flatten", "y = x as a matrix", r"y=x", moves=True)
+squeeze = Op("Squeeze", "y = x without axes of length 1", r"y=x", moves=True)
+unsqueeze = Op("Unsqueeze", "y = x with new axes of length 1", r"y=x", moves=True)
+identity = Op("Identity", "y = x", r"y=x", moves=True)
+dropout = Op("Dropout", "y = x (nothing is dropped after training)", r"y=x", moves=True)
+cast = Op("Cast", "y = x in another number format", r"y=x", moves=True)
+shape_of = Op("Shape", "y = the shape of x", r"y=\mathrm{shape}(x)", moves=True)
+filled = Op("ConstantOfShape", "y = one number everywhere", r"y=c", moves=True)
+equal = Op("Equal", "y = (a == b), for constants", r"y=[a=b]")
+
+
+def axes_of(axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """Axes counted from the front, each once.
+
+    Raises
+    ------
+    ValueError
+        An axis outside the rank, or named twice.
+    """
+    found = tuple(a + rank if a < 0 else a for a in axes)
+    if any(not 0 <= a < rank for a in found) or len(set(found)) != len(found):
+        raise ValueError(f"axes {list(axes)} do not fit {rank} dimensions")
+    return found
+
+
+def given(call: Call, index: int) -> tuple[int, ...]:
+    """Shape of operand `index`, which must be there."""
+    shape = call.shapes[index] if index < len(call.shapes) else None
+    if shape is None:
+        raise ValueError(f"operand {index} is missing")
+    return shape
+
+
+def target(call: Call) -> tuple[int, ...]:
+    """The shape that a call asks for."""
+    shape = given(call, 0)
+    match call.node.op:
+        case "Reshape":
+            return _reshaped(call, shape)
+        case "Flatten":
+            axis = call.attr("axis", 1)
+            if not -len(shape) <= axis <= len(shape):
+                raise ValueError(f"axis {axis} does not fit {len(shape)} dimensions")
+            return prod(shape[:axis]), prod(shape[axis:])
+        case "Squeeze":
+            axes = call.parameter("axes", 1)
+            away = (
+                axes_of(axes, len(shape))
+                if axes is not None
+                else tuple(i for i, n in enumerate(shape) if n == 1)
+            )
+            if any(shape[a] != 1 for a in away):
+                raise ValueError(f"axes {list(away)} are to be dropped, but not all of them have length 1")
+            return tuple(n for i, n in enumerate(shape) if i not in away)
+        case "Unsqueeze":
+            axes = call.parameter("axes", 1)
+            if axes is None:
+                raise ValueError("it does not say which axes to insert")
+            new = axes_of(axes, len(shape) + len(axes))
+            rest = iter(shape)
+            return tuple(1 if i in new else next(rest) for i in range(len(shape) + len(axes)))
+        case _:
+            return shape
+
+
+def _reshaped(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:
+    wanted = call.parameter("shape", 1)
+    if wanted is None:
+        raise ValueError("it does not say which shape is wanted")
+    zero = bool(call.attr("allowzero", 0))
+    if any(n < -1 for n in wanted) or sum(n == -1 for n in wanted) > 1:
+        raise ValueError(f"{list(wanted)} is not a shape")
+    if not zero and any(n == 0 and i >= len(shape) for i, n in enumerate(wanted)):
+        raise ValueError(f"{list(wanted)} copies a dimension that the operand does not have")
+    full = [shape[i] if n == 0 and not zero else n for i, n in enumerate(wanted)]
+    if -1 in full:
+        known = prod(n for n in full if n != -1)
+        if known == 0 or prod(shape) % known:
+            raise ValueError(f"the wanted shape {list(wanted)} does not hold {prod(shape)} elements")
+        full[full.index(-1)] = prod(shape) // known
+    if prod(full) != prod(shape):
+        raise ValueError(f"the wanted shape {list(wanted)} does not hold {prod(shape)} elements")
+    return tuple(full)
+
+
+def _apply(call: Call, x: Array, *_: Array | None) -> Array:
+    return x.reshape(x.shape[0], *target(call))
+
+
+def _maps(call: Call) -> tuple[LinearMap | None, ...]:
+    inner, outer = given(call, 0), call.shape
+    there = movement(lambda x: x.reshape(x.shape[0], *outer), lambda y: y.reshape(y.shape[0], *inner))
+    return (there, *(None for _ in call.shapes[1:]))
+
+
+def _dropped(call: Call, x: Array, *_: Array | None) -> Array:
+    training = call.constant(2)
+    if call.is_live(2) or (training is not None and bool(training.ravel()[0])):
+        raise UnsupportedOperator(
+            f"{call.node.describe()} is in training mode: export the network for inference"
+        )
+    return x
+
+
+def _cast(call: Call, x: Array) -> Array:
+    """Constants change their type; a real number that depends on the input has none: it stays as it is."""
+    to = np.dtype(call.attr("to", "float32"))
+    if call.constant(0) is not None:
+        return x.astype(to) if x.dtype != object else x
+    if to.kind != "f" or x.dtype.kind not in "fO":
+        raise UnsupportedOperator(
+            f"{call.node.describe()} makes {to} out of numbers that depend on the input: only float types are supported"
+        )
+    return x
+
+
+def _shape(call: Call, x: Array) -> Array:
+    shape = given(call, 0)
+    first, last, _ = slice(call.attr("start", 0), call.attr("end")).indices(len(shape))
+    return np.array(shape[first:last], dtype=np.int64)[None]
+
+
+def _filled(call: Call, shape: Array) -> Array:
+    wanted = call.parameter("shape", 0)
+    check_size(call.node.describe(), wanted)
+    value = np.asarray(call.attr("value", 0.0), np.dtype(call.attr("dtype", "float32")))
+    return np.broadcast_to(value, (1, *wanted))
+
+
+for _op in (reshape, flatten, squeeze, unsqueeze, identity):
+    moves(_op, _apply, _maps)
+moves(dropout, _dropped, _maps)
+moves(cast, _cast, _maps)
+moves(shape_of, _shape, lambda call: (None,))
+moves(filled, _filled, lambda call: (None,))
+
+
+@equal.rule(real)
+def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
+    if call.constant(0) is None or call.constant(1) is None:
+        raise UnsupportedOperator(
+            f"{call.node.describe()} compares numbers that depend on the input: not supported"
+        )
+    return np.asarray(a == b)

@@ -1,0 +1,187 @@
+"""Softmax: e^x_i / sum_j e^x_j over an axis.
+
+With d_j = x_j - x_i, y_i = 1 / s, s = 1 + sum_{j != i} e^{d_j}: only differences of logits count, so nothing overflows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from workbench.arrays.elementary import LARGEST, down, exp, sub_down, sub_up, up
+from workbench.graph import Array
+from workbench.op import Call, Op
+from workbench.ops.generators.curve import lines as curve_lines
+from workbench.ops.generators.linear import movement
+from workbench.ops.smooth import EXP
+from workbench.semantics.affine import LinearMap, Lines, Relaxation, affine
+from workbench.semantics.gradient import gradient
+from workbench.semantics.interval import TINY, UNIT, Interval, interval
+from workbench.semantics.real import real
+
+WIDEST = 128  # sums over more logits get constant lines: those on every logit take n^2 slopes
+
+softmax = Op("Softmax", "y_i = e^x_i / sum_j e^x_j", r"y_i=\frac{e^{x_i}}{\sum_j e^{x_j}}")
+
+
+def axes_of(call: Call) -> tuple[int, ...]:
+    """The axes that one sum runs over, counted with the engine's batch axis.
+
+    Before opset 13 (`flatten`) the default is 1, and every axis from there on counts as one.
+    """
+    rank = len(call.shapes[0] or ())
+    flatten = bool(call.attr("flatten", 0))
+    axis = int(call.attr("axis", 1 if flatten else -1))
+    axis = axis + rank if axis < 0 else axis
+    return tuple(range(axis + 1, rank + 1)) if flatten else (axis + 1,)
+
+
+@softmax.rule(real)
+def _(call: Call, ns: Any, x: Array) -> Array:
+    axes = axes_of(call)
+    t = ns.exp(x - ns.max(x, axes))
+    return np.asarray(t / ns.sum(t, axes))
+
+
+def grouped(axes: tuple[int, ...], x: Array, trailing: int = 0) -> Array:
+    """``(N, *shape)`` with the axes of one sum last and flat, ``(N, ..., n)``; `trailing` axes stay behind them."""
+    last = x.ndim - trailing
+    moved = np.moveaxis(x, axes, range(last - len(axes), last))
+    return moved.reshape(*moved.shape[: last - len(axes)], -1, *moved.shape[last:])
+
+
+def ungrouped(axes: tuple[int, ...], shape: tuple[int, ...], x: Array) -> Array:
+    """The inverse of `grouped` for values of `shape` (without the batch axis); further axes stay behind."""
+    full = (x.shape[0], *shape)
+    rest = [n for i, n in enumerate(full) if i not in axes]
+    behind = x.shape[len(rest) + 1 :]
+    x = x.reshape(*rest, *[full[i] for i in axes], *behind)
+    return np.ascontiguousarray(np.moveaxis(x, range(len(rest), len(full)), axes))
+
+
+def unfold_groups(axes: tuple[int, ...], shape: tuple[int, ...]) -> LinearMap:
+    """Every element of a group sees the whole group: ``(N, *shape) -> (N, *shape, n)``."""
+
+    def apply(x: Array) -> Array:
+        g = grouped(axes, x)
+        return ungrouped(axes, shape, np.broadcast_to(g[..., None, :], (*g.shape, g.shape[-1])))
+
+    def adjoint(y: Array) -> Array:
+        return ungrouped(axes, shape, grouped(axes, y, trailing=1).sum(axis=-2))
+
+    return movement(apply, adjoint, copies=int(np.prod([shape[a - 1] for a in axes], dtype=np.int64)))
+
+
+def extremes(lo: Array, hi: Array) -> tuple[Array, Array]:
+    """Least and greatest softmax along the last axis, rounded outward, for ``(..., n)`` ends of logits.
+
+    y_i is least with x_i at its lower end and all others at their upper ends: 1 / (1 + T e^{m - l_i}) with m the
+    largest other upper end and T = sum_{j != i} e^{u_j - m} (and the same turned around).  T is summed without the
+    own term, not by subtraction, so that it keeps its relative accuracy when one logit dominates.
+    """
+    return _end(lo, hi, up, sub_up, 1), _end(hi, lo, down, sub_down, 0)
+
+
+def _end(own: Array, other: Array, away: Any, difference: Any, side: int) -> Array:
+    """1 / (1 + sum of the others relative to `own`), each step rounded in the direction `away`."""
+    n = other.shape[-1]
+    each = np.arange(n)
+    where = np.argmax(other, axis=-1)[..., None]
+    is_top = each == where
+    top = np.take_along_axis(other, where, axis=-1)
+    runner = np.max(np.where(is_top, -np.inf, other), axis=-1, keepdims=True)
+    # relative to the largest other: the runner-up for the top logit itself, the top for everybody else
+    direction = 1 if side else -1
+    far = _exp(difference(other, top), side)
+    near = np.where(is_top, 0.0, _exp(difference(other, runner), side))
+    ahead = np.cumsum(far, axis=-1) - 0.0
+    before = np.concatenate([np.zeros_like(far[..., :1]), ahead[..., :-1]], axis=-1)
+    behind = np.cumsum(far[..., ::-1], axis=-1)[..., ::-1]
+    after = np.concatenate([behind[..., 1:], np.zeros_like(far[..., :1])], axis=-1)
+    sums = np.where(is_top, near.sum(axis=-1, keepdims=True), before + after)
+    sums = away(sums * (1 + direction * (n + 4) * UNIT))
+    level = np.where(is_top, runner, top)
+    ratio = np.maximum(away(sums * _exp(difference(level, own), side)), 0.0)
+    if n == 1:
+        return np.ones_like(own)
+    # from above the ratio must not be over-, from below not under-estimated; NaN (infinite logits) claims nothing
+    if side:
+        return np.clip(np.nan_to_num(down(1 / up(1 + ratio)), nan=0.0), 0.0, 1.0)
+    return np.clip(np.nan_to_num(up(1 / np.maximum(down(1 + ratio), 1.0)), nan=1.0), 0.0, 1.0)
+
+
+def _exp(x: Array, side: int) -> Array:
+    """e^x rounded up (side 1) or down (side 0); NaN stays NaN."""
+    given = np.clip(np.where(np.isnan(x), 0.0, x), -LARGEST, LARGEST)
+    return np.where(np.isnan(x), np.nan, exp(given, given)[side])
+
+
+@softmax.rule(interval)
+def _(call: Call, x: Interval) -> Interval:
+    axes = axes_of(call)
+    lo, hi = extremes(grouped(axes, x.lo), grouped(axes, x.hi))
+    return Interval(ungrouped(axes, call.shape, lo), ungrouped(axes, call.shape, hi))
+
+
+@softmax.rule(affine)
+def _(call: Call, x: Interval) -> Relaxation:
+    axes = axes_of(call)
+    lo, hi = grouped(axes, x.lo), grouped(axes, x.hi)
+    least, most = extremes(lo, hi)
+    if lo.shape[-1] > WIDEST:
+        ends = (ungrouped(axes, call.shape, e) for e in (least, most))
+        return Relaxation(*(Lines((None,), e) for e in ends))
+    found = [
+        Lines((ungrouped(axes, call.shape, s),), ungrouped(axes, call.shape, o))
+        for s, o in logit_lines(lo, hi, least, most)
+    ]
+    return Relaxation(found[0], found[1], (unfold_groups(axes, call.shape),))
+
+
+def logit_lines(lo: Array, hi: Array, least: Array, most: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Slopes ``(..., n, n)`` (of output i, on logit j) and offsets ``(..., n)`` below and above, proved.
+
+    Below: 1/s >= 2r - r^2 s for any r > 0, and s <= 1 + sum (a_j d_j + b_j) with lines above e^d.
+    Above: 1/s <= p + q - p q s wherever q <= 1/s <= p, and s >= 1 + sum (a_j d_j + b_j) with lines below e^d.
+    (Wei et al. 2023 call these the linear bounds of the exponential-reciprocal form.)
+    """
+    n = lo.shape[-1]
+    own = np.eye(n, dtype=bool)
+    d = Interval(
+        np.where(own, 0.0, sub_down(lo[..., None, :], hi[..., :, None])),
+        np.where(own, 0.0, sub_up(hi[..., None, :], lo[..., :, None])),
+    )
+    e = curve_lines(EXP, d)
+    size = np.maximum(np.abs(lo), np.abs(hi))
+    middle = 0.5 * lo + 0.5 * hi
+    between = middle[..., None, :] - middle[..., :, None]
+    found = []
+    for lines, end, direction in ((e.upper, least, -1), (e.lower, most, 1)):
+        a = np.where(own, 0.0, lines.slopes[0])
+        b = np.where(own, 0.0, lines.offset)
+        if direction < 0:
+            r = 1 / (1 + (a * between + b).sum(axis=-1))
+            r = np.where(np.isfinite(r) & (r > 0), r, 0.0)
+            constant, factor = 2 * r, r * r
+        else:
+            constant, factor = most + least, most * least
+        slopes = -factor[..., None] * a
+        pull = -slopes.sum(axis=-1)
+        offset = constant - factor * (1 + b.sum(axis=-1))
+        # every number above is a sum of at most n products of at most three numbers: n + 12 roundings in all
+        terms = np.abs(constant) + factor * (1 + np.abs(b).sum(axis=-1))
+        terms = terms + (np.abs(slopes) * (size[..., None, :] + size[..., :, None])).sum(axis=-1)
+        slack = (2 * n + 16) * UNIT * terms + (4 * n + 16) * TINY * (1 + np.abs(b).sum(axis=-1) + size.sum(axis=-1, keepdims=True) + size)
+        offset = np.nextafter(offset + direction * slack, direction * np.inf)
+        slopes = np.where(own, pull[..., None], slopes)
+        at_middle = (slopes * middle[..., None, :]).sum(axis=-1) + offset
+        good = np.isfinite(offset) & np.isfinite(slopes).all(axis=-1) & (direction * at_middle <= direction * end)
+        found.append((np.where(good[..., None], slopes, 0.0), np.where(good, offset, end)))
+    return found[0], found[1]
+
+
+@softmax.rule(gradient)
+def _(call: Call, operands: tuple[Array], value: Array, seed: Array) -> tuple[Array]:
+    inner = (seed * value).sum(axis=axes_of(call), keepdims=True)
+    return (value * (seed - inner),)

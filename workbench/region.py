@@ -1,0 +1,202 @@
+"""Region: where the inputs of a network may lie.
+
+A region is a box, optionally cut with an l_2 or l_1 ball, for a batch of B regions at once.  Ends are float64 numbers
+taken as exactly the numbers that they are; a ball's box is rounded outward, so that it contains the real ball.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from workbench.graph import Array
+
+Norm = Literal["inf", "2", "1"]
+UNIT = 2.0**-53
+TINY = 2.0**-1074
+
+
+class RegionError(ValueError):
+    """A region that is empty or not a region."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """Inputs x with ``lower <= x <= upper`` and, where `norm` is not "inf", ``|x - center|_norm <= eps``.
+
+    Parameters
+    ----------
+    lower, upper : float64 ``(B, *shape)``.
+    center : float64 ``(B, *shape)`` or None for a plain box.
+    eps : the ball's radius, in the units of the input; None for a plain box.
+    norm : "inf", "2" or "1".
+    """
+
+    lower: Array
+    upper: Array
+    center: Array | None = None
+    eps: float | None = None
+    norm: Norm = "inf"
+
+    def __post_init__(self) -> None:
+        lower, upper = np.asarray(self.lower, np.float64), np.asarray(self.upper, np.float64)
+        if lower.shape != upper.shape:
+            raise RegionError(f"lower has shape {lower.shape}, upper has shape {upper.shape}: they must be equal")
+        if np.isnan(lower).any() or np.isnan(upper).any():
+            raise RegionError("the region's ends must be numbers, but at least one is NaN")
+        if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
+            raise RegionError("the region's ends must be finite: bounds over an unbounded region are not supported")
+        if (lower > upper).any():
+            at = tuple(np.argwhere(lower > upper)[0].tolist())
+            raise RegionError(f"the region is empty: at index {at[1:]} lower {lower[at]} is above upper {upper[at]}")
+        object.__setattr__(self, "lower", lower)
+        object.__setattr__(self, "upper", upper)
+
+    @property
+    def batch(self) -> int:
+        """Number of regions B."""
+        return int(self.lower.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return tuple(self.lower.shape[1:])
+
+    @property
+    def is_box(self) -> bool:
+        """Whether the region is just its box."""
+        return self.norm == "inf" or self.center is None
+
+    def reshape(self, shape: tuple[int, ...]) -> Region:
+        """The same region over inputs of another shape with as many elements.
+
+        Raises
+        ------
+        RegionError
+            Where the number of elements differs.
+        """
+        if int(np.prod(shape)) != int(np.prod(self.shape)):
+            raise RegionError(f"the region has shape {list(self.shape)}, but the network's input has {list(shape)}")
+        full = (self.batch, *shape)
+        center = None if self.center is None else self.center.reshape(full)
+        return Region(self.lower.reshape(full), self.upper.reshape(full), center, self.eps, self.norm)
+
+    def sample(self, count: int, seed: int = 0, region: int = 0) -> Array:
+        """`count` points of one region, float64 ``(count, *shape)``; the first is the centre, some are corners."""
+        rng = np.random.default_rng(seed)
+        lo, hi = self.lower[region], self.upper[region]
+        t = rng.random((count, *self.shape))
+        corners = count // 4
+        t[:corners] = np.round(t[:corners])
+        x = np.clip(lo + (hi - lo) * t, lo, hi)
+        middle = np.clip(self.center[region] if self.center is not None else lo + (hi - lo) * 0.5, lo, hi)
+        if not self.is_box and self.center is not None and self.eps is not None:
+            step = (x - self.center[region]).reshape(count, -1)
+            size = np.linalg.norm(step, ord=int(self.norm), axis=1, keepdims=True)
+            step *= np.minimum(1, self.eps * (1 - 1e-12) / np.maximum(size, 1e-300))
+            x = self.center[region] + step.reshape(x.shape)
+            x = np.clip(x, lo, hi)
+        if count:
+            x[0] = middle
+        return np.asarray(x)
+
+    def minimum(self, coefficients: Array) -> Array:
+        """A lower bound of ``coefficients . x`` over the region, sound in float64.
+
+        Parameters
+        ----------
+        coefficients : ``(B, R, *shape)``.
+
+        Returns
+        -------
+        ``(B, R)``.
+
+        Notes
+        -----
+        Box: x = c + d with |d| <= r gives ``C.c - |C|.r``; both dot products of n terms err by at most
+        ``(n+1) u |C|.(|c|+r)`` and underflow by n TINY, charged inside the second one.
+        Ball: Hoelder, ``C.c - eps |C|_q`` with 1/p + 1/q = 1.  Cut with the box, the better of the two holds.
+        """
+        batch, count = coefficients.shape[:2]
+        flat = coefficients.reshape(batch, count, -1)
+        n = flat.shape[2]
+        size = np.abs(flat)
+        c = (0.5 * self.lower + 0.5 * self.upper).reshape(batch, n)
+        r = np.maximum(self.upper.reshape(batch, n) - c, c - self.lower.reshape(batch, n))
+        r = np.nextafter(r, np.inf) + (4 * n + 16) * UNIT * (np.abs(c) + r)
+        with np.errstate(all="ignore"):
+            low = np.matmul(flat, c[:, :, None])[:, :, 0]
+            loss = np.matmul(size, r[:, :, None])[:, :, 0]
+            loss = loss * (1 + (2 * n + 8) * UNIT) + 2 * n * TINY
+            best = _down(low - loss)
+            if self.is_box or self.center is None or self.eps is None:
+                return best
+            m = self.center.reshape(batch, n)
+            low = np.matmul(flat, m[:, :, None])[:, :, 0]
+            slack = np.matmul(size, np.abs(m)[:, :, None])[:, :, 0] * ((n + 4) * UNIT)
+            if self.norm == "2":
+                # scaled, so that squares neither overflow nor underflow to nothing
+                top = np.maximum(size.max(axis=2, keepdims=True), TINY)
+                dual = top[:, :, 0] * np.sqrt(((size / top) ** 2).sum(axis=2)) * (1 + (n + 16) * UNIT)
+            else:
+                dual = size.max(axis=2)
+            loss = (self.eps * dual + slack) * (1 + (2 * n + 16) * UNIT) + 4 * n * TINY
+            ball = _down(low - loss)
+        return np.asarray(np.fmax(best, ball))
+
+
+def _down(x: Array) -> Array:
+    return np.asarray(np.where(np.isnan(x), -np.inf, np.nextafter(x, -np.inf)))
+
+
+def box(lower: Array | float, upper: Array | float) -> Region:
+    """The box ``lower <= x <= upper`` (arrays of the input's shape)."""
+    lo, hi = np.broadcast_arrays(np.asarray(lower, np.float64), np.asarray(upper, np.float64))
+    return Region(lo[None], hi[None])
+
+
+def ball(
+    center: Array,
+    eps: float,
+    norm: Norm | int | float = "inf",
+    clip: tuple[float, float] | None = None,
+) -> Region:
+    """All x with ``|x - center|_norm <= eps``, cut to ``clip`` where given.
+
+    Parameters
+    ----------
+    center : the middle, an array of the input's shape.
+    eps : radius, in the units of the input; finite and not negative.
+    norm : "inf", "2" or "1".
+    clip : lowest and highest value that an input may take, e.g. ``(0, 1)`` for pixels.
+
+    Raises
+    ------
+    RegionError
+        eps NaN, infinite or negative; a centre that is not finite; a ball that lies outside the clip.
+    """
+    kind: Norm = {"inf": "inf", "2": "2", "1": "1"}.get(str(norm).removesuffix(".0"), None)  # type: ignore[assignment]
+    if kind is None:
+        raise RegionError(f"norm must be 'inf', '2' or '1', not {norm!r}")
+    eps = float(eps)
+    if not np.isfinite(eps) or eps < 0:
+        raise RegionError(f"eps must be a finite number and not negative, not {eps}")
+    x = np.asarray(center, np.float64)
+    if not np.isfinite(x).all():
+        raise RegionError("the centre holds NaN or infinity")
+    lower, upper = -add_up(-x, eps), add_up(x, eps)
+    if clip is not None:
+        lower, upper = np.maximum(lower, clip[0]), np.minimum(upper, clip[1])
+    if (lower > upper).any():
+        raise RegionError(f"the ball of radius {eps} around the centre lies outside the clip {clip}")
+    return Region(lower[None], upper[None], x[None], eps, kind)
+
+
+def add_up(x: Array, y: float) -> Array:
+    """x + y rounded up: TwoSum tells whether rounding to nearest went down."""
+    s = np.asarray(x + y)
+    t = s - x
+    error = (x - (s - t)) + (y - t)
+    return np.where(error > 0, np.nextafter(s, np.inf), s)

@@ -1,0 +1,157 @@
+"""Exact arithmetic: rationals where the operators allow, rigorous balls where they do not.
+
+The same real rules run here on object arrays of `flint.fmpq` (exact) and, after a transcendental function,
+`flint.arb` (a ball that surely contains the value).  This is what the laws compare every bound with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from functools import reduce
+from typing import Any
+
+import flint
+import numpy as np
+
+from workbench.graph import Array
+from workbench.op import Meaning, rule_for
+from workbench.semantics.plan import Plan
+from workbench.semantics.real import real
+
+exact = Meaning("exact", "the value, exactly: rationals, and rigorous balls after transcendental functions")
+
+
+def rational(value: float | int) -> flint.fmpq:
+    """A float or integer as the rational number that it is."""
+    fraction = Fraction(value)
+    return flint.fmpq(fraction.numerator, fraction.denominator)
+
+
+def rationals(array: Array) -> Array:
+    """An array of floats as an object array of rationals, exactly."""
+    out = np.empty(array.shape, dtype=object)
+    flat = out.reshape(-1)
+    for i, value in enumerate(np.asarray(array).reshape(-1).tolist()):
+        flat[i] = rational(value)
+    return out
+
+
+class ExactArithmetic:
+    """The arithmetic namespace over `fmpq` and `arb` elements; `precision` is the balls' working precision in bits."""
+
+    def __init__(self, precision: int = 200) -> None:
+        self.precision = precision
+
+    def _map(self, function: Callable[..., Any], *arrays: Any) -> Array:
+        spread = np.broadcast_arrays(*[np.asarray(a, dtype=object) for a in arrays])
+        out = np.empty(spread[0].shape, dtype=object)
+        with flint.ctx.workprec(self.precision):
+            for i in np.ndindex(out.shape):
+                out[i] = function(*[a[i] for a in spread])
+        return out
+
+    def _ball(self, name: str) -> Callable[[Array], Array]:
+        return lambda x: self._map(lambda v: getattr(flint.arb(v), name)(), x)
+
+    def number(self, value: float) -> Any:
+        return rational(value)
+
+    def zeros(self, shape: tuple[int, ...], like: Array) -> Array:
+        return np.full(shape, flint.fmpq(0), dtype=object)
+
+    def matmul(self, x: Array, y: Array) -> Array:
+        with flint.ctx.workprec(self.precision):
+            return np.asarray(np.matmul(x, y))
+
+    def sum(self, x: Array, axis: tuple[int, ...]) -> Array:
+        with flint.ctx.workprec(self.precision):
+            return np.asarray(np.sum(x, axis=axis, keepdims=True), dtype=object)
+
+    def max(self, x: Array, axis: tuple[int, ...]) -> Array:
+        moved = np.moveaxis(x, axis, range(len(axis)))
+        flat = moved.reshape(-1, *moved.shape[len(axis) :])
+        return np.expand_dims(reduce(self.maximum, list(flat)), axis)
+
+    def maximum(self, x: Array, y: Any) -> Array:
+        return self._map(lambda a, b: _pick(a, b, largest=True), x, y)
+
+    def minimum(self, x: Array, y: Any) -> Array:
+        return self._map(lambda a, b: _pick(a, b, largest=False), x, y)
+
+    def abs(self, x: Array) -> Array:
+        return self._map(abs, x)
+
+    def exp(self, x: Array) -> Array:
+        return self._ball("exp")(x)
+
+    def log(self, x: Array) -> Array:
+        return self._ball("log")(x)
+
+    def sqrt(self, x: Array) -> Array:
+        return self._ball("sqrt")(x)
+
+    def sin(self, x: Array) -> Array:
+        return self._ball("sin")(x)
+
+    def cos(self, x: Array) -> Array:
+        return self._ball("cos")(x)
+
+    def tanh(self, x: Array) -> Array:
+        return self._ball("tanh")(x)
+
+    def sigmoid(self, x: Array) -> Array:
+        return self._map(lambda v: 1 / (1 + (-flint.arb(v)).exp()), x)
+
+    def power(self, x: Array, y: Array) -> Array:
+        def one(base: Any, exponent: Any) -> Any:
+            if isinstance(exponent, flint.fmpq) and exponent.q == 1 and abs(exponent.p) < 1000:
+                return base ** int(exponent.p)
+            return flint.arb(base) ** flint.arb(exponent)
+
+        return self._map(one, x, y)
+
+
+def _pick(a: Any, b: Any, *, largest: bool) -> Any:
+    if isinstance(a, flint.arb) or isinstance(b, flint.arb):
+        return flint.arb(a).max(flint.arb(b)) if largest else flint.arb(a).min(flint.arb(b))
+    return (a if a >= b else b) if largest else (a if a <= b else b)
+
+
+def run(plan: Plan, inputs: Mapping[str, Array], precision: int = 200) -> dict[str, Array]:
+    """Every value of the network, exactly.
+
+    Parameters
+    ----------
+    plan : the network.
+    inputs : name -> float array (taken as the numbers they are) or object array of rationals, ``(B, *shape)``.
+    precision : bits of the balls that transcendental functions give.
+
+    Returns
+    -------
+    name -> object array of `fmpq` or `arb`, ``(B or 1, *shape)``.
+    """
+    ns = ExactArithmetic(precision)
+    values: dict[str, Array] = {}
+    for name in plan.graph.inputs:
+        given = np.asarray(inputs[name])
+        values[name] = given if given.dtype == object else rationals(given)
+    for step in plan.steps:
+        operands = []
+        for o in step.operands:
+            if o is None:
+                operands.append(None)
+            elif o in plan.constants:
+                operands.append(_constant(plan.constants[o])[None])
+            else:
+                operands.append(values[o])
+        with flint.ctx.workprec(precision):
+            values[step.node.name] = np.asarray(rule_for(step.node, real)(step.call, ns, *operands))
+    for name in plan.graph.outputs:
+        if name in plan.constants:
+            values[name] = _constant(plan.constants[name])[None]
+    return values
+
+
+def _constant(value: Array) -> Array:
+    return rationals(value) if value.dtype.kind == "f" else value

@@ -1,0 +1,178 @@
+"""Interval arithmetic in float64, outward: for every input in the region, each value lies inside its interval.
+
+Soundness: an elementary operation rounds to nearest, so the exact result lies within half an ulp and `outward` (one
+float down, one float up) contains it; NaN, which only arises from infinities, becomes the whole line.  Linear maps are
+evaluated as midpoint and radius with an a-priori error term (see `affine.Linear`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.graph import Array, GraphError
+from workbench.op import Meaning, rule_for
+from workbench.semantics.plan import Plan, Step
+
+interval = Meaning("interval", "an interval that contains every value over the region")
+
+UNIT = 2.0**-53  # unit roundoff of float64
+TINY = 2.0**-1074  # smallest positive float64: bounds the absolute error of an underflowing product
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interval:
+    """Lower and upper ends, float64 arrays of one shape (batch axis first inside the engines).
+
+    `simplex` is a fact that intervals alone cannot say: in real arithmetic the values are non-negative and sum to 1
+    along the last axis (a softmax).  Products with it are then convex combinations.
+    """
+
+    lo: Array
+    hi: Array
+    simplex: bool = False
+
+    @property
+    def lower(self) -> Array:
+        """The lower ends."""
+        return self.lo
+
+    @property
+    def upper(self) -> Array:
+        """The upper ends."""
+        return self.hi
+
+    @property
+    def width(self) -> Array:
+        """Upper minus lower, rounded up."""
+        return np.asarray(np.nextafter(self.hi - self.lo, np.inf))
+
+    @property
+    def magnitude(self) -> Array:
+        """The largest absolute value in the interval."""
+        return np.asarray(np.maximum(np.abs(self.lo), np.abs(self.hi)))
+
+    def __getitem__(self, key: object) -> Interval:
+        return Interval(self.lo[key], self.hi[key], self.simplex)
+
+    def contains(self, value: Array) -> bool:
+        """Whether every element of `value` lies inside."""
+        return bool(np.all((self.lo <= value) & (value <= self.hi)))
+
+    def intersect(self, other: Interval) -> Interval:
+        """The part in both: sound where both are."""
+        simplex = self.simplex or other.simplex
+        return Interval(np.maximum(self.lo, other.lo), np.minimum(self.hi, other.hi), simplex)
+
+
+def outward(lo: Array, hi: Array) -> Interval:
+    """One float outward at both ends; NaN becomes infinite."""
+    lo = np.nextafter(lo, -np.inf)
+    hi = np.nextafter(hi, np.inf)
+    return whole_where_nan(lo, hi)
+
+
+def whole_where_nan(lo: Array, hi: Array) -> Interval:
+    """NaN ends become infinite: what is not known is not claimed."""
+    if np.isnan(np.add.reduce(lo + hi, axis=None)):  # one cheap test; it also fires on opposite infinities
+        lo = np.where(np.isnan(lo), -np.inf, lo)
+        hi = np.where(np.isnan(hi), np.inf, hi)
+    return Interval(lo, hi)
+
+
+def midpoint_radius(x: Interval) -> tuple[Array, Array]:
+    """A float64 centre c and radius r with ``[lo, hi]`` inside ``[c - r, c + r]``."""
+    c = 0.5 * x.lo + 0.5 * x.hi
+    r = np.nextafter(np.maximum(x.hi - c, c - x.lo), np.inf)
+    return c, r
+
+
+def product(x: Interval, y: Interval) -> Interval:
+    """Elementwise product: the hull of the four corner products, outward; 0 times infinity counts as 0."""
+    corners = []
+    for a in (x.lo, x.hi):
+        for b in (y.lo, y.hi):
+            p = a * b
+            corners.append(np.where((a == 0) | (b == 0), 0.0, p))
+    lo = np.minimum(np.minimum(corners[0], corners[1]), np.minimum(corners[2], corners[3]))
+    hi = np.maximum(np.maximum(corners[0], corners[1]), np.maximum(corners[2], corners[3]))
+    return outward(lo, hi)
+
+
+def propagate(
+    plan: Plan, inputs: Mapping[str, Interval], proved: Mapping[str, Interval] | None = None
+) -> dict[str, Interval]:
+    """Interval bound propagation over the whole graph.
+
+    Parameters
+    ----------
+    plan : the network.
+    inputs : name -> interval of shape ``(B, *shape)``.
+    proved : bounds proved in another way, to intersect with on the way.
+
+    Returns
+    -------
+    name -> interval of shape ``(B or 1, *shape)`` for inputs, computed nodes and constant outputs.
+    """
+    values: dict[str, Interval] = dict(inputs)
+    with np.errstate(all="ignore"):
+        for step in plan.steps:
+            found = apply(plan, step, values)
+            if proved is not None and step.node.name in proved:
+                found = found.intersect(proved[step.node.name])
+            values[step.node.name] = found
+    for name in plan.graph.outputs:
+        if name in plan.constants:
+            values[name] = known(plan, name)
+    return values
+
+
+def known(plan: Plan, name: str) -> Interval:
+    """The interval of an exact constant: a point."""
+    value = plan.number(name)
+    return Interval(value, value)
+
+
+def apply(plan: Plan, step: Step, values: Mapping[str, Interval]) -> Interval:
+    """The interval of one node from its operands' intervals (overflow and NaN are handled: silence NumPy around it)."""
+    operands = [
+        None if o is None else known(plan, o) if o in plan.constants else values[o] for o in step.operands
+    ]
+    found: Interval = rule_for(step.node, interval)(step.call, *operands)
+    if found.lo.shape[1:] != step.node.shape:
+        raise GraphError(f"{step.node.describe()}: interval of shape {found.lo.shape[1:]}, expected {step.node.shape}")
+    return found
+
+
+def total(x: Interval, axis: tuple[int, ...], keepdims: bool = False) -> Interval:
+    """Sum over axes, outward: n terms in any order err by at most (n-1) u times the sum of magnitudes (F2)."""
+    n = int(np.prod([x.lo.shape[a] for a in axis], dtype=np.int64))
+    slack = (n * UNIT * (1 + 2.0**-20)) * np.sum(x.magnitude, axis=axis, keepdims=keepdims)
+    lo = np.sum(x.lo, axis=axis, keepdims=keepdims)
+    hi = np.sum(x.hi, axis=axis, keepdims=keepdims)
+    if n <= 1:
+        return whole_where_nan(lo, hi)
+    return outward(lo - slack, hi + slack)
+
+
+def convex_combination(weights: Interval, values: Interval) -> Interval:
+    """``sum_k w_k v_k`` over the last axis, for weights that are non-negative and sum to 1.
+
+    For every number t:  sum w_k v_k = t + sum w_k (v_k - t)  >=  t + sum [lo_k (v_k - t)+ - hi_k (v_k - t)-], so any t
+    gives a lower bound; the best one is among the v_k (the bound is concave and piecewise linear in t).
+    """
+    ends = []
+    for sign, v in ((1.0, values.lo), (-1.0, -values.hi)):
+        best = np.full(np.broadcast_shapes(weights.lo.shape, v.shape)[:-1], -np.inf)
+        n = v.shape[-1]
+        for k in range(n):
+            t = v[..., k]
+            gap = v - t[..., None]
+            # the subtraction rounds by u |gap|, each product by u, the sum by n u: charged on the magnitudes
+            term = np.where(gap > 0, weights.lo, weights.hi) * gap
+            slack = (n + 4) * UNIT * (np.abs(term).sum(axis=-1) + np.abs(t)) + (n + 1) * TINY
+            best = np.fmax(best, np.nextafter(t + term.sum(axis=-1) - 1.5 * slack, -np.inf))
+        ends.append(sign * best)
+    return whole_where_nan(ends[0], ends[1])

@@ -1,0 +1,198 @@
+"""Plan: a graph made ready to walk, with its operands resolved and its exact constants known.
+
+Every meaning walks the same plan.  Values carry one leading batch axis: a node of shape ``(1, 10)`` has values of
+shape ``(B, 1, 10)``, whatever B counts (samples, regions, rows of a backward pass).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from workbench.graph import Array, Graph, GraphError, Node
+from workbench.limits import check_size
+from workbench.op import OPS, Call, as_float64, rule_for
+from workbench.semantics.real import FLOAT, real
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One node to compute: its call and the names of its operands (None where omitted)."""
+
+    node: Node
+    call: Call
+    operands: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What every meaning walks.
+
+    Parameters
+    ----------
+    graph : the network.
+    steps : the nodes to compute, in order; inputs and exact constants are not among them.
+    constants : exactly known values by name (weights, and what is only moved from them), without the batch axis.
+    live : names that depend on an input.
+    """
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    constants: Mapping[str, Array]
+    live: frozenset[str]
+    memo: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def by_name(self) -> Mapping[str, Step]:
+        """Name -> step."""
+        if "by_name" not in self.memo:
+            self.memo["by_name"] = {s.node.name: s for s in self.steps}
+        found: Mapping[str, Step] = self.memo["by_name"]
+        return found
+
+    def number(self, name: str) -> Array:
+        """An exact constant as float64 with its batch axis: ``(1, *shape)``."""
+        key = ("number", name)
+        if key not in self.memo:
+            self.memo[key] = as_float64(self.constants[name])[None]
+        found: Array = self.memo[key]
+        return found
+
+    def upstream(self, name: str) -> frozenset[str]:
+        """Names of all steps that `name` depends on, itself included."""
+        key = ("upstream", name)
+        if key not in self.memo:
+            seen: set[str] = set()
+            todo = [name]
+            while todo:
+                at = todo.pop()
+                if at in seen or at not in self.by_name:
+                    continue
+                seen.add(at)
+                todo += [o for o in self.by_name[at].operands if o is not None]
+            self.memo[key] = frozenset(seen)
+        found: frozenset[str] = self.memo[key]
+        return found
+
+
+@lru_cache(maxsize=32)
+def plan_of(graph: Graph) -> Plan:
+    """The plan of a graph (kept for the last graphs that were asked for)."""
+    constants: dict[str, Array] = dict(graph.weights)
+    live: set[str] = set()
+    steps: list[Step] = []
+    shapes = {n.name: n.shape for n in graph.nodes} | {k: w.shape for k, w in graph.weights.items()}
+    for node in graph.nodes:
+        if node.op == "Input":
+            live.add(node.name)
+            continue
+        operands = tuple(i or None for i in node.inputs)
+        call = _call(node, operands, shapes, constants)
+        value = exact_constant(call)
+        if value is not None:
+            constants[node.name] = value
+            continue
+        if any(o in live for o in operands):
+            live.add(node.name)
+        steps.append(Step(node, call, operands))
+    return Plan(graph, tuple(steps), constants, frozenset(live))
+
+
+def _call(
+    node: Node,
+    operands: Sequence[str | None],
+    shapes: Mapping[str, tuple[int, ...]],
+    constants: Mapping[str, Array],
+) -> Call:
+    return Call(
+        node,
+        tuple(None if o is None else shapes[o] for o in operands),
+        tuple(None if o is None else constants.get(o) for o in operands),
+    )
+
+
+def exact_constant(call: Call) -> Array | None:
+    """The result where it is exactly known without running the network: moved constants, shapes, integers."""
+    if call.node.op == "Shape" and call.shapes[0] is not None:
+        first, last, _ = slice(call.attr("start", 0), call.attr("end")).indices(len(call.shapes[0]))
+        return np.array(call.shapes[0][first:last], dtype=np.int64)
+    if any(s is not None and c is None for s, c in zip(call.shapes, call.constants, strict=True)):
+        return None
+    known = OPS.get(call.node.op)
+    whole = all(c is None or c.dtype.kind in "iub" for c in call.constants)
+    if known is None or not (known.moves or whole):
+        return None
+    value = evaluate(call, [None if c is None else c[None] for c in call.constants])[0]
+    return value if known.moves or value.dtype.kind in "iub" else None
+
+
+def evaluate(call: Call, operands: Sequence[Array | None]) -> Array:
+    """One node in the float type of its operands, with errors that name the node."""
+    rule = rule_for(call.node, real)
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(rule(call, FLOAT, *operands))
+    except GraphError:
+        raise
+    except (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, MemoryError, OverflowError) as error:
+        shapes = ", ".join("-" if s is None else str(list(s)) for s in call.shapes)
+        raise GraphError(f"{call.node.describe()} cannot be computed from operands of shape {shapes}: {error}") from error
+
+
+def _check_spread(call: Call) -> None:
+    """Refuse operands that would broadcast to something huge, before anything is allocated."""
+    try:
+        shape = np.broadcast_shapes(*(s for s in call.shapes if s is not None))
+    except ValueError:
+        return  # not an elementwise operator, or an error that its own rule explains
+    check_size(call.node.describe(), shape)
+
+
+def infer(nodes: Sequence[Node], weights: Mapping[str, Array]) -> tuple[Node, ...]:
+    """`nodes` with their shapes and element types filled in.
+
+    The shape of a result is the shape that the operator's own real rule gives on zeros: there is no second
+    description of an operator's shape that could disagree with it.
+
+    Raises
+    ------
+    GraphError
+        Naming the node whose operands do not fit, or that has no rule.
+    """
+    typed: list[Node] = []
+    shapes: dict[str, tuple[int, ...]] = {k: w.shape for k, w in weights.items()}
+    dtypes: dict[str, np.dtype[Any]] = {k: w.dtype for k, w in weights.items()}
+    constants: dict[str, Array] = dict(weights)
+    for node in nodes:
+        if node.op == "Input":
+            done, dtype = node, np.dtype(node.dtype)
+        else:
+            operands = tuple(i or None for i in node.inputs)
+            for o in operands:
+                if o is not None and o not in shapes:
+                    raise GraphError(f"{node.describe()} needs {o!r}, which is computed later, in a cycle, or nowhere")
+            call = _call(node, operands, shapes, constants)
+            value = exact_constant(call)
+            if value is None:
+                _check_spread(call)
+                zeros = [
+                    None
+                    if o is None
+                    else constants[o][None]
+                    if o in constants
+                    else np.broadcast_to(np.zeros((), dtypes[o]), (1, *shapes[o]))
+                    for o in operands
+                ]
+                result = evaluate(call, zeros)[0]
+                done, dtype = replace(node, shape=tuple(result.shape), dtype=str(result.dtype)), result.dtype
+            else:
+                constants[node.name] = value
+                done, dtype = replace(node, shape=tuple(value.shape), dtype=str(value.dtype)), value.dtype
+        check_size(node.describe(), done.shape)
+        shapes[node.name], dtypes[node.name] = done.shape, dtype
+        typed.append(done)
+    return tuple(typed)

@@ -1,0 +1,386 @@
+"""Rounding error: how far the value that a float program computes may be from the real one.
+
+Let y be a node's real value and z the one that the program computes from the (rounded) same input, d = z - y.
+A rounding rule is ``rule(call, program, *ranges) -> Local``, where every range contains the operand's real and float
+values.  It describes  z = f(z_operands) + t  with  |t - shift| <= rho + the rounding that `state` still asks for, and
+encloses the real operator's derivative between real and float operands, so that by the mean value theorem
+    d = J d_operands + t,   J in `form`.
+Splitting J into a fixed centre C and the rest, |(J - C) d_operands| <= rest(e_operands) where |d_operands| <= e_operands,
+    d = C d_operands + t',  |t' - shift| <= rho' = rho + rest:
+after one forward pass that finds e node by node, errors travel through an *exactly linear* network with known local
+errors, and a row of coefficients carried backward (`methods.rounding`) sums them with their correlations (F9).
+This is tighter than carrying interval coefficients, whose radii multiply absolute weights on the whole way back, and
+costs one matrix product a node instead of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from workbench.floats.errors import (
+    growth,
+    raised,
+    sum_error,
+    sum_error_by_totals,
+    sum_error_classic,
+)
+from workbench.floats.format import Format
+from workbench.floats.program import Semantics, State
+from workbench.floats.rounding import round_to
+from workbench.graph import Array
+from workbench.op import Call, Meaning
+from workbench.semantics.affine import Linear, LinearMap, spread
+from workbench.semantics.interval import UNIT, Interval, midpoint_radius
+
+rounding = Meaning("rounding", "how far the float program's value may be from the real one")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slopes:
+    """Enclosures of a nonlinear operator's partial derivatives.
+
+    Parameters
+    ----------
+    slopes : one an operand, shape ``(B or 1, *out)``, or ``(B or 1, *out, K)`` where the operand is unfolded; None where
+        the operator does not depend on the operand.  Slopes of constant operands count: constants are rounded too.
+    unfold : as in `affine.Relaxation`: how operand i is laid out as ``(N, *out, K)``; None where it enters elementwise.
+    picks : the slopes of one result are non-negative and sum to at most one (max, min, clip): its error is at most the
+        largest, not the sum, of the errors of those operands that may be picked.
+    """
+
+    slopes: tuple[Interval | None, ...]
+    unfold: tuple[LinearMap | None, ...] = ()
+    picks: bool = False
+
+    def unfolded(self, i: int) -> LinearMap | None:
+        """The movement that lays out operand i, if any."""
+        return self.unfold[i] if i < len(self.unfold) else None
+
+
+Form = Linear | Slopes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Local:
+    """One operator's own rounding in a float program, over ranges of its operands.
+
+    Parameters
+    ----------
+    rho : ``(B or 1, *out)``: bound on |t - shift| up to the final rounding; infinite where it may overflow.
+    form : enclosure of the real operator's derivative.
+    shift : ``(B or 1, *out)`` or None: the part of t whose sign is known, such as what rounding the weights does.
+    state : what `Semantics.finish` still has to round: "stored" nothing, "accumulated", or "exact".
+    functions : library functions whose accuracy is assumed.
+    """
+
+    rho: Array
+    form: Form
+    shift: Array | None = None
+    state: State = "accumulated"
+    functions: tuple[str, ...] = ()
+
+
+def exactly(call: Call, form: Form) -> Local:
+    """An operator that computes a stored number from stored numbers without error."""
+    return Local(np.zeros((1, *call.shape)), form, state="stored")
+
+
+def rounded_once(call: Call, form: Form) -> Local:
+    """A correctly rounded operation: the exact result, then `finish`."""
+    return Local(np.zeros((1, *call.shape)), form, state="exact")
+
+
+# ---------------------------------------------------------------------- constants, stored in the program's format
+
+
+def stored(call: Call, form: Format) -> tuple[Call, Call | None]:
+    """The call with its constants as the program stores them, and with what storing adds to each (None: nothing).
+
+    The difference of two float64 neighbours of a number within a factor of two is exact; a constant that underflows
+    to 0 differs by itself.
+    """
+
+    def make() -> tuple[Call, Call | None]:
+        kept, moved, changed = [], [], False
+        for c in call.constants:
+            if c is None or c.dtype.kind != "f":
+                kept.append(c)
+                moved.append(c)
+                continue
+            wide = np.asarray(c, np.float64)
+            near = round_to(wide, form)
+            with np.errstate(invalid="ignore"):
+                delta = near - wide
+            changed = changed or bool(np.any(delta != 0))
+            kept.append(near)
+            moved.append(delta)
+        if not changed:
+            return call, None
+        return replace(call, constants=tuple(kept), memo={}), replace(call, constants=tuple(moved), memo={})
+
+    return call.cached(("stored", form), make)
+
+
+def stored_form(
+    call: Call, program: Semantics, build: Callable[[Call], Linear | None]
+) -> tuple[Linear, Linear | None, bool]:
+    """The affine map with stored constants, the map of what storing adds, and whether all stored constants are finite.
+
+    The second is ``x -> (A' - A) x + (b' - b)``; it is right for maps that are linear in their constants and for those
+    that do not depend on them (whose maps, free of weights, drop out).
+    """
+
+    def make() -> tuple[Linear, Linear | None, bool]:
+        near, moved = stored(call, program.weights)
+        first = build(near)
+        assert first is not None
+        if moved is None:
+            return first, None, True
+        finite = all(c is None or c.dtype.kind != "f" or bool(np.isfinite(c).all()) for c in near.constants)
+        if not finite:
+            return first, None, False
+        second = build(moved)
+        assert second is not None
+        maps = tuple(None if m is None or m.terms == 0 else m for m in second.maps)
+        return first, Linear(maps, second.bias, second.bias_error), True
+
+    return call.cached(("stored form", program.weights), make)
+
+
+def shift_of(delta: Linear | None, ranges: tuple[Interval | None, ...]) -> tuple[Array | None, Array | float]:
+    """What stored constants add to the result: a known part, and a bound on the rest.
+
+    ``D x + g`` over x in [c - r, c + r] is ``D c + g`` up to ``|D| r``; float64 errs by (terms + 2) u in each sum.
+    """
+    if delta is None:
+        return None, 0.0
+    centre: Array = np.zeros(())
+    radius: Array = np.zeros(())
+    terms = max((m.terms for m in delta.maps if m is not None), default=0) + len(delta.maps) + 3
+    for m, x in zip(delta.maps, ranges, strict=True):
+        if m is None:
+            continue
+        assert x is not None
+        c, r = midpoint_radius(x)
+        centre = centre + m.apply(c)
+        radius = radius + m.magnitude(r + (2 * terms * UNIT) * np.abs(c))
+    if delta.bias is not None:
+        centre = centre + delta.bias
+        radius = radius + (2 * terms * UNIT) * np.abs(delta.bias)
+    if delta.bias_error is not None:
+        radius = radius + delta.bias_error
+    return centre, raised(radius, terms)
+
+
+# ---------------------------------------------------------------------- sums of products
+
+
+# What a sum's leaves are: products; stored numbers; either, with the sum multiplied or divided afterwards.
+Kind = Literal["products", "sum", "scaled"]
+Additions = Callable[[Call, Semantics, tuple[Interval | None, ...]], Array | None]
+
+
+def totals(form: Linear, ranges: tuple[Interval | None, ...]) -> tuple[Array, Array]:
+    """P and N: bounds on the sums of the positive and of the negative parts of the leaves ``A_ij x_j`` and ``b_i``.
+
+    With a = max(x, 0) and b = max(-x, 0) at their largest, P = A+ a + A- b and N = A- a + A+ b, hence
+    P + N = |A| (a + b) and P - N = A (a - b): one product with each of A and |A| gives both.
+    """
+    both: Array = np.zeros(())
+    difference: Array = np.zeros(())
+    terms = 2
+    for m, x in zip(form.maps, ranges, strict=True):
+        if m is None:
+            continue
+        assert x is not None
+        plus, minus = np.maximum(x.hi, 0.0), np.maximum(-x.lo, 0.0)
+        both = both + m.magnitude(plus + minus)
+        difference = difference + m.apply(plus - minus)
+        terms += m.terms + 2
+    if form.bias is not None:
+        both = both + np.abs(form.bias)
+        difference = difference + form.bias
+    slack = (2 * terms * UNIT) * both
+    return raised(0.5 * (both + difference) + slack, terms), raised(0.5 * (both - difference) + slack, terms)
+
+
+def sum_of_products(
+    program: Semantics,
+    positive: Array,
+    negative: Array,
+    terms: int,
+    kind: Kind = "products",
+    additions: Array | None = None,
+    factor: float = 1.0,
+) -> Array:
+    """Error of a sum in the accumulator, for any order of summation, fused or not (F2, F5, F7).
+
+    Parameters
+    ----------
+    positive, negative : P and N of `totals`.
+    terms : number of leaves that may be other than zero, at most.
+    kind : what the leaves are; for "scaled" P and N are those of the scaled leaves, and the scaling is included.
+    additions : a sharper bound on the additions' errors (`sum_error`), where there is one.
+    factor : for "scaled", how many times larger (or smaller) the numbers in the accumulator may be.
+    """
+    accumulator = program.accumulator
+    total = raised(positive + negative)
+    if kind == "scaled":
+        # leaf, sum, scaling, and a rounded scale; ufp does not scale, the relative form F2 does
+        found = sum_error_classic(total, terms + 3, accumulator)
+        found = raised(found + np.where(total > 0, 2 * (terms + 1) * factor * accumulator.eta, 0.0))
+        return np.asarray(np.where(total * factor <= accumulator.largest / 4, found, np.inf))
+    added = sum_error_by_totals(positive, negative, terms, accumulator)
+    if additions is not None:
+        added = np.minimum(added, additions)  # infinite where an overflow was not excluded: one of them may do so
+    multiplied: Array | float = 0.0
+    underflow = 0.0
+    rounds = int(kind == "products" and not program.exact_products)
+    if rounds:
+        multiplied = accumulator.unit * total
+    if kind == "products":
+        underflow = 2.0 * terms * program.underflow * (1 + growth(accumulator.unit, terms + 1))
+    classic = sum_error_classic(total, terms + rounds, accumulator)
+    found = np.where(np.isfinite(added), np.minimum(added + multiplied, classic), np.inf)
+    found = raised(found + np.where(total > 0, underflow, 0.0))
+    # one product alone is not an addition, so its overflow is looked for here
+    return np.asarray(np.where(np.maximum(positive, negative) <= accumulator.largest, found, np.inf))
+
+
+def affine_local(
+    call: Call,
+    program: Semantics,
+    build: Callable[[Call], Linear | None],
+    ranges: tuple[Interval | None, ...],
+    kind: Kind = "products",
+    additions: Additions | None = None,
+    factor: float = 1.0,
+) -> Local:
+    """The rounding of an affine operator: any order of summation, weights stored in the program's format.
+
+    Parameters
+    ----------
+    build : call -> its affine map, for any values of its constants.
+    kind : what the leaves of its sums are.
+    additions : (call with stored constants, program, ranges) -> a sharper bound on the additions' errors, or None.
+    factor : see `sum_of_products`.
+    """
+    form = call.cached("linear", lambda: build(call))
+    assert form is not None
+    near, delta, finite = stored_form(call, program, build)
+    if not finite:
+        return Local(np.full((1, *call.shape), np.inf), form)
+    positive, negative = totals(near, ranges)
+    terms = sum(m.terms for m in near.maps if m is not None) + (near.bias is not None)
+    sharper = None if additions is None else additions(stored(call, program.weights)[0], program, ranges)
+    rho = sum_of_products(program, positive, negative, terms, kind, sharper, factor)
+    shift, rest = shift_of(delta, ranges)
+    return Local(raised(rho + rest), form, shift)
+
+
+def dense_additions(
+    weights: Array, x: Interval, bias: Array | None, program: Semantics, largest: int = 1 << 23
+) -> Array | None:
+    """`sum_error` of ``x @ weights + bias``, every leaf looked at; None where that would be too many.
+
+    Parameters
+    ----------
+    weights : ``(K, M)``, as stored.
+    x : ``(N, K)``.
+    bias : ``(M,)``, ``(N, M)`` or None.
+    largest : number of leaves that is affordable.
+
+    Returns
+    -------
+    ``(N, M)``.
+    """
+    count, (k, m) = x.lo.shape[0], weights.shape
+    if count * m * (k + 1) > largest or not (np.isfinite(x.lo).all() and np.isfinite(x.hi).all()):
+        return None
+    live = np.flatnonzero((x.lo != 0).any(axis=0) | (x.hi != 0).any(axis=0))
+    turned = np.ascontiguousarray(weights[live].T)
+    lo, hi = x.lo[:, None, live], x.hi[:, None, live]
+    definite = bool(np.all((lo >= 0) | (hi <= 0)))
+    found = np.empty((count, m))
+    step = max(1, (1 << 20) // max(1, count * (live.size + 1)))
+    for first in range(0, m, step):
+        part = turned[None, first : first + step]
+        if definite:
+            leaves, other = part * np.where(hi > 0, hi, lo), None
+        else:
+            ends = part * lo, part * hi
+            leaves, other = np.maximum(*ends), np.minimum(*ends)
+        if bias is not None:
+            added = np.broadcast_to(bias, (count, m))[:, first : first + step, None]
+            leaves = np.concatenate([leaves, added], axis=-1)
+            other = None if other is None else np.concatenate([other, added], axis=-1)
+        found[:, first : first + step] = sum_error(leaves, program.accumulator, other=other)
+    return found
+
+
+# ---------------------------------------------------------------------- errors through a node
+
+
+def errors_through(form: Form, errors: tuple[Array | None, ...], shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """What operands' errors make of the node: ``(|J| e, rest)``, each ``(B or 1, *out)``.
+
+    The first bounds the whole of J d; the second only (J - C) d, with C from `centre`.
+    """
+    whole: Array = np.zeros((1, *shape))
+    if isinstance(form, Linear):
+        terms = 2
+        for m, e in zip(form.maps, errors, strict=True):
+            if m is not None and e is not None:
+                whole = whole + m.magnitude(e)
+                terms += m.terms
+        return raised(whole, terms), np.zeros((1, *shape))
+    if form.picks:
+        return _picked(form, errors, shape)
+    rest: Array = np.zeros((1, *shape))
+    count = 1
+    for i, (j, e) in enumerate(zip(form.slopes, errors, strict=True)):
+        if j is None or e is None:
+            continue
+        laid = _laid_out(form, i, e, shape)
+        size, radius = j.magnitude * laid, np.maximum(j.hi - _middle(j), _middle(j) - j.lo) * laid
+        if form.unfolded(i) is not None:
+            count += laid.shape[-1]
+            size, radius = size.sum(axis=-1), radius.sum(axis=-1)
+        whole, rest = whole + size, rest + radius
+    return raised(whole, count), raised(rest, count)
+
+
+def _picked(form: Slopes, errors: tuple[Array | None, ...], shape: tuple[int, ...]) -> tuple[Array, Array]:
+    whole: Array = np.zeros((1, *shape))
+    rest: Array = np.zeros((1, *shape))
+    for i, (j, e) in enumerate(zip(form.slopes, errors, strict=True)):
+        if j is None or e is None:
+            continue
+        laid = _laid_out(form, i, e, shape)
+        size, open_ = np.where(j.hi > 0, laid, 0.0), np.where(j.hi > j.lo, laid, 0.0)
+        if form.unfolded(i) is not None:
+            size, open_ = size.max(axis=-1), open_.max(axis=-1)
+        whole, rest = np.maximum(whole, size), np.maximum(rest, open_)
+    return whole, rest
+
+
+def _laid_out(form: Slopes, i: int, e: Array, shape: tuple[int, ...]) -> Array:
+    unfold = form.unfolded(i)
+    return spread(e, shape) if unfold is None else unfold.apply(e)
+
+
+def _middle(j: Interval) -> Array:
+    return np.asarray(0.5 * j.lo + 0.5 * j.hi)
+
+
+def centre(form: Slopes, i: int) -> Array | None:
+    """C for operand i: the middle of the enclosure; where one of several is picked, only what surely is."""
+    j = form.slopes[i]
+    if j is None:
+        return None
+    found = np.where(j.hi > j.lo, 0.0, j.lo) if form.picks else _middle(j)
+    return np.asarray(np.where(np.isfinite(found), found, 0.0))

@@ -1,0 +1,116 @@
+"""What is proved about the outputs, said in words: which output is the largest over the whole region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from workbench.graph import Array
+from workbench.methods.bounds import Bounds
+from workbench.methods.rounding import RoundingBounds
+from workbench.region import Region
+from workbench.semantics.plan import Plan
+
+LARGEST = 1000  # outputs beyond which "the largest output" is not what a network is about
+
+
+def margin_rows(output: Array) -> Array | None:
+    """Rows ``(n-1, *shape)`` of "largest output minus another"; None where there is nothing to compare."""
+    flat = output.reshape(-1)
+    if not 2 <= flat.size <= LARGEST or not np.isfinite(flat).all():
+        return None
+    label = int(np.argmax(flat))
+    rows = -np.eye(flat.size)
+    rows[:, label] += 1.0
+    return np.asarray(np.delete(rows, label, axis=0).reshape(-1, *output.shape))
+
+
+def inside(region: Region, points: Array) -> Array:
+    """The points that lie in the box after rounding to their float type (of a ball's others, none are dropped)."""
+    wide = points.astype(np.float64)
+    axes = tuple(range(1, wide.ndim))
+    keep = ((wide >= region.lower[0]) & (wide <= region.upper[0])).all(axis=axes)
+    if not region.is_box and region.center is not None and region.eps is not None:
+        step = (wide - region.center[0]).reshape(len(wide), -1)
+        keep &= np.linalg.norm(step, ord=int(region.norm), axis=1) <= region.eps * (1 - 1e-9)
+    return points[keep]
+
+
+def margin_verdict(
+    plan: Plan,
+    bounds: Bounds,
+    values: Mapping[str, Array],
+    samples: Mapping[str, Array],
+    rounding: RoundingBounds | None,
+    format: str,
+) -> dict[str, Any]:
+    """Whether the output that is largest at the centre is proved the largest over the whole region.
+
+    Returns
+    -------
+    ``{state, text, math, details}``: "verified" where every margin's lower bound is positive in real arithmetic,
+    "falsified" where a sampled point of the region surely has another largest output, else "unknown", or "none".
+    In floats the margin must exceed both outputs' rounding error bounds (F13).
+    """
+    name = plan.graph.outputs[0]
+    center = values[name].reshape(-1)
+    if margin_rows(values[name][0]) is None or name not in plan.live:
+        return {"state": "none", "text": "", "math": "", "details": []}
+    label = int(np.argmax(center))
+    others = np.delete(np.arange(center.size), label)
+    held = bounds[name]
+    lo, hi = held.lo[0].reshape(-1), held.hi[0].reshape(-1)
+    margins = np.nextafter(lo[label] - hi[others], -np.inf)
+    if bounds.margins is not None:
+        margins = np.maximum(margins, bounds.margins[0])
+    margin = float(margins.min())
+    error = np.full(center.size, np.inf)
+    if rounding is not None and name in rounding:
+        error = np.asarray(rounding[name]).reshape(-1)
+    both = np.nextafter(error[label] + error[others], np.inf)
+    real = "verified" if margin > 0 else "unknown"
+    floats = "verified" if bool((margins > both).all()) else "unknown"
+    found = _counterexample(plan, samples[name], label, both, rounding)
+    if found is not None and margin <= 0:
+        real = floats = "falsified"
+    words = {
+        "verified": f"output {label} exceeds every other by at least {_down(margin)}",
+        "unknown": f"output {label} is the largest at the centre; not proved for the whole region "
+        f"(margin \N{GREATER-THAN OR EQUAL TO} {_down(margin)})",
+        "falsified": f"output {label} is the largest at the centre, but output {found} at a point of the region",
+    }[real]
+    return {
+        "state": real,
+        "text": words,
+        "math": f"min over the region of y[{label}] \N{MINUS SIGN} max of the others \N{GREATER-THAN OR EQUAL TO} {_down(margin)}",
+        "details": [
+            {"semantics": "reals", "state": real},
+            {"semantics": f"{format}, any order", "state": floats},
+        ],
+    }
+
+
+def _counterexample(
+    plan: Plan, outputs: Array, label: int, both: Array, rounding: RoundingBounds | None
+) -> int | None:
+    """An output that surely exceeds `label` at a sampled point, in the reals and in floats; else None."""
+    if rounding is None or rounding.format != "binary32" or plan.graph[plan.graph.outputs[0]].dtype != "float32":
+        return None  # the samples were run in binary32: only its error bound says how far they are from the reals
+    flat = outputs.reshape(len(outputs), -1).astype(np.float64)
+    others = np.delete(np.arange(flat.shape[1]), label)
+    beaten = flat[:, others] - flat[:, [label]] > 4 * both
+    rows, columns = np.nonzero(beaten)
+    return int(others[columns[0]]) if rows.size else None
+
+
+def _down(value: float) -> str:
+    """Four significant digits, rounded down, so that "at least" stays true."""
+    if not np.isfinite(value):
+        return str(value)
+    text = f"{value:.4g}"
+    while float(text) > value:
+        step = 10.0 ** (np.floor(np.log10(abs(value))) - 3) if value else 1e-300
+        text = f"{float(text) - step:.4g}"
+    return text

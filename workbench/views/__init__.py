@@ -1,0 +1,16 @@
+"""Views of a `Model`: thin widgets, plain plotly figures and a picture without a browser.  No mathematics lives here."""
+
+from workbench.views.figures import errors, widths
+from workbench.views.svg import graph_svg
+from workbench.views.widgets import BoundsView, GraphView, RoundingView, Workbench, static_html
+
+__all__ = [
+    "BoundsView",
+    "GraphView",
+    "RoundingView",
+    "Workbench",
+    "errors",
+    "graph_svg",
+    "static_html",
+    "widths",
+]

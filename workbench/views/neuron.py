@@ -1,0 +1,125 @@
+"""The numbers of one selected neuron, as text that is true: shortened outward, with every digit beside it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from workbench.graph import Node
+from workbench.views import text
+from workbench.views.detail import phase_operand, ulp_size
+from workbench.views.wire import METHODS
+
+
+def _row(label: str, kind: str, short: str, full: str, value: Any = None, unit: str = "") -> dict[str, Any]:
+    finite = value if value is not None and math.isfinite(value) else None
+    return {"label": label, "kind": kind, "text": short, "full": full, "value": finite, "unit": unit}
+
+
+def _interval(label: str, kind: str, pair: Any, index: int) -> dict[str, Any]:
+    low, high = float(np.ravel(pair.lower)[index]), float(np.ravel(pair.upper)[index])
+    return _row(label, kind, text.interval(low, high), text.exact(low, high), high - low)
+
+
+def _phase(pair: Any, index: int) -> str:
+    if float(np.ravel(pair.lower)[index]) >= 0:
+        return "always on"
+    return "always off" if float(np.ravel(pair.upper)[index]) <= 0 else "unstable"
+
+
+def numbers(model: Any, node: Node, index: int) -> list[dict[str, Any]]:
+    """Every number known about neuron `index` (flat) of `node` in the model's result."""
+    result, name, rows = model.result, node.name, []
+    operand = phase_operand(node, result, model.phases(name))
+    label = METHODS.get(result.method, result.method)
+    for source, title, kind in ((result.bounds, label, "interval"), (result.loose, "IBP", "loose")):
+        if source is result.loose and result.method == "ibp":
+            continue
+        if operand is not None and operand in source:
+            rows.append(_interval(f"{title}, before", kind, source[operand], index))
+        if name in source:
+            rows.append(_interval(f"{title}, after" if operand else title, kind, source[name], index))
+    if operand is not None:
+        rows.append(_row("phase", "phase", _phase(result.bounds[operand], index), ""))
+    if result.values is not None and name in result.values:
+        value = float(np.ravel(result.values[name])[index])
+        rows.append(_row("value at the centre", "value", text.number(value, 6), text.exact(value), value))
+    drawn = result.samples.get(name) if result.samples is not None else None
+    if drawn is not None and len(drawn):
+        column = np.asarray(drawn, dtype=np.float64).reshape(len(drawn), -1)[:, index]
+        low, high = float(column.min()), float(column.max())
+        rows.append(
+            _row(f"seen in {len(drawn):,} samples", "sample", text.interval(low, high), text.exact(low, high))
+        )
+    unit = None
+    if name in result.bounds:
+        pair = result.bounds[name]
+        size = np.array(max(abs(float(np.ravel(pair.lower)[index])), abs(float(np.ravel(pair.upper)[index]))))
+        unit = float(ulp_size(size, result.format))
+    for mapping, title in (
+        (result.rounding, f"rounding, {result.format}"),
+        (result.observed, "rounding observed"),
+    ):
+        error = mapping.get(name) if mapping is not None else None
+        if error is None:
+            continue
+        value = float(np.ravel(error)[index])
+        sign = "\N{LESS-THAN OR EQUAL TO} " if mapping is result.rounding else ""
+        ulps = f"  ({text.at_most(value / unit, 2)} ulp)" if unit and math.isfinite(value) else ""
+        rows.append(_row(title, "rounding", f"{sign}{text.at_most(value)}{ulps}", text.exact(value), value))
+    return rows
+
+
+def _relaxation(model: Any, node: Node, index: int) -> dict[str, Any] | None:
+    """The model's relaxation with plain finite floats, or None where it cannot be drawn."""
+    found = model.relaxation(node.name, index)
+    if found is None:
+        return None
+    plain = {"formula": str(found.get("formula", "")), "l": float(found["l"]), "u": float(found["u"])}
+    for side in ("lower", "upper"):
+        line = found.get(side)
+        plain[side] = {key: float(line[key]) for key in ("slope", "offset")} if line is not None else None
+    plain["curve"] = [[float(x), float(y)] for x, y in found.get("curve", ())]
+    every = [
+        plain["l"],
+        plain["u"],
+        *(v for side in ("lower", "upper") if plain[side] for v in plain[side].values()),
+    ]
+    every += [v for point in plain["curve"] for v in point]
+    if not all(math.isfinite(v) for v in every):
+        return None
+    operand = node.inputs[0] if node.inputs else None
+    values = model.result.values if model.result is not None else None
+    if (
+        operand is not None
+        and values is not None
+        and operand in values
+        and np.size(values[operand]) == node.size
+    ):
+        plain["center"] = [
+            float(np.ravel(values[operand])[index]),
+            float(np.ravel(values[node.name])[index]) if node.name in values else None,
+        ]
+    return plain
+
+
+def neuron(model: Any, node: Node | None, index: int | None) -> dict[str, Any]:
+    """The trait ``neuron`` of the wire: empty where no neuron is selected or nothing is computed."""
+    if node is None or index is None or not 0 <= index < node.size or model.result is None:
+        return {
+            "node": node.name if node else None,
+            "index": None,
+            "relaxation": None,
+            "numbers": [],
+            "code": "",
+        }
+    return {
+        "node": node.name,
+        "index": index,
+        "position": [int(p) for p in np.unravel_index(index, node.shape)] if node.shape else [],
+        "relaxation": _relaxation(model, node, index),
+        "numbers": numbers(model, node, index),
+        "code": f"{model.code()}\nmodel.selection = ({node.name!r}, {index})",
+    }

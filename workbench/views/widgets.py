@@ -1,0 +1,245 @@
+"""The widgets: traits that mirror a `Model`, and nothing else.  What crosses is described in `workbench.views.wire`."""
+
+from __future__ import annotations
+
+import base64
+import html
+import pathlib
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode
+
+from workbench.views import wire
+from workbench.views.detail import pack
+from workbench.views.neuron import neuron
+from workbench.views.svg import graph_svg
+
+STATIC = pathlib.Path(__file__).parent.parent / "static"
+COMMANDS = ("cancel", "compute", "back", "forward")
+MIRRORED = ("eps", "method", "format", "example", "live")
+_UNBUILT = """export default {{ render({{ el }}) {{
+  el.textContent = "NN Workbench: the front end is not built ({name}.js is missing). Run `make build` in the checkout.";
+}} }};"""
+
+
+def bundle(name: str) -> pathlib.Path | str:
+    """The built ES module of a view, or a module that says how to build it."""
+    path = STATIC / f"{name}.js"
+    return path if path.is_file() else _UNBUILT.format(name=name)
+
+
+def _down(kind: type[traitlets.TraitType[Any, Any]], *args: Any, **options: Any) -> Any:
+    """A trait that Python writes and the front end reads."""
+    return kind(*args, **options).tag(sync=True)
+
+
+def _up(kind: type[traitlets.TraitType[Any, Any]], *args: Any, **options: Any) -> Any:
+    """A small trait that the front end writes too; it is not echoed back."""
+    return kind(*args, **options).tag(sync=True, echo_update=False)
+
+
+class View(anywidget.AnyWidget):
+    """One view of a `Model`: mirrors the model's state into synced traits, and what a person does into the model.
+
+    `PARTS` names the payloads that a view needs; the others stay empty and cost nothing.
+    """
+
+    PARTS: ClassVar[tuple[str, ...]] = ()
+
+    graph = _down(Dict)
+    stamp = _down(Dict, None, allow_none=True)
+    overlay = _down(Dict)
+    overlays = _down(List)
+    phases = _down(Dict)
+    controls = _down(Dict)
+    status = _down(Dict)
+    verdict = _down(Dict)
+    detail = _down(Dict)
+    detail_data = _down(Bytes, b"")
+    neuron = _down(Dict)
+    attribution = _down(Dict, None, allow_none=True)
+    code = _down(Dict)
+    notice = _down(Unicode, "")
+
+    selection = _up(Dict)
+    eps = _up(Float, 0.0)
+    method = _up(Unicode, "")
+    format = _up(Unicode, "")
+    example = _up(Int, None, allow_none=True)
+    live = _up(Bool, True)
+    overlay_key = _up(Unicode, "")
+    window = _up(List, None, allow_none=True)
+
+    def __init__(self, model: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self._of = model
+        with self.hold_sync():
+            self._push_graph()
+            self._push_settings()
+            self._push_selection()
+            self._push_result()
+            self._push_status()
+        self._watching = (
+            (self._push_graph, ["graph", "name"]),
+            (self._push_settings, [*wire.SETTINGS, "eps_max", "center", "examples", "live"]),
+            (self._push_selection, ["selection"]),
+            (self._push_overlay, ["overlay"]),
+            (self._push_result, ["result"]),
+            (self._push_status, ["status"]),
+        )
+        for handler, names in self._watching:
+            model.observe(handler, names=names)
+        self.observe(self._take, names=[*MIRRORED, "overlay_key", "selection"])
+        self.observe(self._push_detail, names=["window"])
+        self.on_msg(self._command)
+
+    # ---- model -> front end -------------------------------------------------------------------------------------
+
+    def _push_graph(self, _change: Any = None) -> None:
+        if "graph" in self.PARTS:
+            self.graph = wire.graph(self._of.graph, self._of.name, self._of.sha256)
+
+    def _push_settings(self, _change: Any = None) -> None:
+        with self.hold_sync():
+            for name in MIRRORED:
+                setattr(self, name, getattr(self._of, name))
+            self.controls = wire.controls(self._of) if "controls" in self.PARTS else {"norm": self._of.norm}
+            self.status = wire.status(self._of)
+            self.code = wire.code(self._of)
+
+    def _push_selection(self, _change: Any = None) -> None:
+        node, index = self._of.selection
+        with self.hold_sync():
+            if node != self.selection.get("node"):
+                self.window = None
+            self.selection = {"node": node, "index": index}
+            self.code = wire.code(self._of)
+            self._push_detail()
+
+    def _push_overlay(self, _change: Any = None) -> None:
+        if "graph" not in self.PARTS:
+            return
+        with self.hold_sync():
+            self.overlays = [{"key": key, "label": label} for key, label, _, _ in self._of.overlays()]
+            self.overlay = wire.overlay(self._of)
+            self.overlay_key = self.overlay["key"]
+
+    def _push_detail(self, _change: Any = None) -> None:
+        if "detail" not in self.PARTS:
+            return
+        model, node = self._of, wire.node_of(self._of)
+        with self.hold_sync():
+            if node is None or model.result is None:
+                self.detail, self.detail_data = {"node": node.name if node else None}, b""
+            else:
+                window = (int(self.window[0]), int(self.window[1])) if self.window else None
+                described, data = pack(node, model.result, model.phases(node.name), window)
+                self.detail, self.detail_data = {**described, **(wire.stamp(model.result) or {})}, data
+            self.neuron = neuron(model, node, model.selection[1])
+            if "attribution" in self.PARTS:
+                self.attribution = wire.attribution(model)
+
+    def _push_result(self, _change: Any = None) -> None:
+        with self.hold_sync():
+            self.stamp = wire.stamp(self._of.result)
+            self.verdict = wire.verdict(self._of)
+            self._push_overlay()
+            if "graph" in self.PARTS:
+                self.phases = wire.phases(self._of)
+            self._push_detail()
+            self._push_status()
+
+    def _push_status(self, _change: Any = None) -> None:
+        self.status = wire.status(self._of)
+
+    # ---- front end -> model -------------------------------------------------------------------------------------
+
+    def _take(self, change: Any) -> None:
+        name, value = change["name"], change["new"]
+        target = {"overlay_key": "overlay"}.get(name, name)
+        if name == "selection":
+            index = value.get("index")
+            value = (value.get("node"), None if index is None else int(index))
+        if getattr(self._of, target) == value:
+            return
+        try:
+            setattr(self._of, target, value)
+            self.notice = ""
+        except (traitlets.TraitError, ValueError) as error:
+            self.notice = f"{target} = {value!r} was refused: {error}"
+            self._push_settings()
+            self._push_selection()
+
+    def _command(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        kind = content.get("type") if isinstance(content, dict) else None
+        if kind not in COMMANDS:
+            return
+        try:
+            getattr(self._of, kind)()
+        except Exception as error:  # noqa: BLE001 - a message handler that raises would die silently in the kernel's log
+            self.notice = f"{kind} failed: {error}"
+
+    # ---- without a front end ------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop following the model and close the widget."""
+        if self.comm is not None:
+            for handler, names in self._watching:
+                self._of.unobserve(handler, names=names)
+        super().close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._of.name!r}, {len(self._of.graph.nodes)} nodes)"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        made = super()._repr_mimebundle_(**options)
+        if made is None:
+            return None
+        data, metadata = made
+        return {**data, "text/plain": repr(self), "text/html": static_html(self._of)}, metadata
+
+
+class GraphView(View):
+    """The computation graph: layered, collapsible, coloured by any number a node."""
+
+    PARTS: ClassVar = ("graph",)
+    _esm = bundle("graph")
+
+
+class BoundsView(View):
+    """Every neuron's interval of the selected node, and the relaxation of the selected neuron."""
+
+    PARTS: ClassVar = ("detail",)
+    _esm = bundle("bounds")
+
+
+class RoundingView(View):
+    """Sound bound and observed rounding error of every neuron of the selected node, and who contributes most."""
+
+    PARTS: ClassVar = ("detail", "attribution")
+    _esm = bundle("rounding")
+
+
+class Workbench(View):
+    """The whole: controls, graph, inspector, status."""
+
+    PARTS: ClassVar = ("graph", "detail", "controls", "attribution")
+    _esm = bundle("workbench")
+
+
+def static_html(model: Any) -> str:
+    """What a page without a kernel shows: the name, the size and a still picture of the graph."""
+    g = model.graph
+    parameters = sum(int(w.size) for w in g.weights.values())
+    title = f"<b>{html.escape(str(model.name))}</b> · {len(g.nodes):,} nodes · {parameters:,} parameters"
+    note = "A still picture: run the notebook to explore it."
+    # an <img> keeps the picture where a site strips inline SVG, and nothing inside an <img> can run
+    picture = base64.b64encode(graph_svg(g).encode()).decode()
+    alt = html.escape(f"computation graph of {model.name}", quote=True)
+    return (
+        f'<div style="font:12.5px/1.5 system-ui,sans-serif"><div>{title}</div>'
+        f'<img alt="{alt}" style="max-width:100%;max-height:640px" src="data:image/svg+xml;base64,{picture}">'
+        f"<div>{note}</div></div>"
+    )

@@ -1,0 +1,127 @@
+"""Worker: slow work off the kernel's main thread, newest request first, delivered on the kernel's event loop.
+
+One daemon thread serves one model.  A new request replaces the one that waits and asks the one that runs to stop (its
+progress callback raises `Cancelled`).  Results enter the model on the event loop that was running when the work was
+submitted; in a plain script, where no loop runs, they wait until `wait` is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic, perf_counter
+from typing import Any
+
+from workbench.methods.crown import Cancelled, Progress
+
+Job = Callable[[Progress], Any]
+
+
+class Worker:
+    """Runs the newest job in a thread.
+
+    Parameters
+    ----------
+    deliver : called with (seq, result or None, error or None) on the loop.
+    report : called with (seq, fraction, message, seconds left or None) on the loop, at most 20 times a second.
+    """
+
+    def __init__(
+        self,
+        deliver: Callable[[int, Any, BaseException | None], None],
+        report: Callable[[int, float, str, float | None], None],
+    ) -> None:
+        self._deliver, self._report = deliver, report
+        self._condition = threading.Condition()
+        self._waiting: tuple[int, Job, asyncio.AbstractEventLoop | None] | None = None
+        self._running: int | None = None
+        self._newest = 0
+        self._thread: threading.Thread | None = None
+        self._done: deque[tuple[int, Any, BaseException | None]] = deque()
+
+    def submit(self, seq: int, job: Job) -> None:
+        """Run `job`; older jobs are dropped."""
+        try:
+            loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        with self._condition:
+            self._newest = seq
+            self._waiting = (seq, job, loop)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._serve, name="workbench", daemon=True)
+                self._thread.start()
+            self._condition.notify_all()
+
+    def cancel(self) -> bool:
+        """Drop what waits and stop what runs; whether there was anything."""
+        with self._condition:
+            busy = self._waiting is not None or self._running is not None
+            self._waiting = None
+            self._newest += 1
+            self._condition.notify_all()
+            return busy
+
+    def wait(self, timeout: float) -> None:
+        """Block until nothing waits or runs, then deliver what arrived without a loop.
+
+        Raises
+        ------
+        TimeoutError
+            Where the work is not done after `timeout` seconds.
+        """
+        end = monotonic() + timeout
+        with self._condition:
+            while self._waiting is not None or self._running is not None:
+                left = end - monotonic()
+                if left <= 0:
+                    raise TimeoutError(f"still computing after {timeout:g} s")
+                self._condition.wait(min(left, 0.2))
+        self._drain()
+
+    def _serve(self) -> None:
+        while True:
+            with self._condition:
+                if self._waiting is None and not self._condition.wait_for(lambda: self._waiting is not None, timeout=30):
+                    self._thread = None  # idle: the next submit starts a new thread
+                    return
+                assert self._waiting is not None
+                seq, job, loop = self._waiting
+                self._waiting, self._running = None, seq
+            result, error = None, None
+            try:
+                result = job(self._progress(seq, loop))
+            except Cancelled:
+                pass
+            except Exception as problem:  # shown in the view as a failed state, never lost in a thread
+                error = problem
+            if result is not None or error is not None:
+                self._done.append((seq, result, error))
+                if loop is not None and not loop.is_closed():
+                    loop.call_soon_threadsafe(self._drain)
+            with self._condition:
+                self._running = None
+                self._condition.notify_all()
+
+    def _drain(self) -> None:
+        while self._done:
+            self._deliver(*self._done.popleft())
+
+    def _progress(self, seq: int, loop: asyncio.AbstractEventLoop | None) -> Progress:
+        start = perf_counter()
+        last = start
+
+        def progress(fraction: float, message: str) -> None:
+            nonlocal last
+            if seq != self._newest:
+                raise Cancelled
+            now = perf_counter()
+            if loop is None or loop.is_closed() or now - last < 0.05:
+                return
+            last = now
+            eta = (now - start) * (1 - fraction) / fraction if fraction > 0.02 and now - start > 0.3 else None
+            loop.call_soon_threadsafe(self._report, seq, fraction, message, eta)
+
+        return progress
