@@ -10,6 +10,7 @@ ARGS :=
 INSTALLED_FROM := .ci/install pyproject.toml constraints.txt hatch_build.py workbench/_server.json \
 	$(shell find widgets \( -name node_modules -o -name dev \) -prune -o -type f -print 2>/dev/null)
 
+.NOTPARALLEL:
 .PHONY: lab test bench lint build front-end node chromium constraints clean
 
 lab: .venv/lab

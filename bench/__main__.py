@@ -91,8 +91,11 @@ def main() -> None:
 
 def cold(path: str, other: bool) -> None:
     """Import, load and first CROWN bound in a fresh process."""
+
     def seconds(code: str) -> float:
-        found = subprocess.run([sys.executable, "-c", code.format(path=path)], capture_output=True, text=True, check=True)
+        found = subprocess.run(
+            [sys.executable, "-c", code.format(path=path)], capture_output=True, text=True, check=True
+        )
         return float(found.stdout.split()[-1])
 
     mine = min(seconds(COLD) for _ in range(3))

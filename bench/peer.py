@@ -37,7 +37,9 @@ def module(graph: Graph) -> Any:
             super().__init__()
             for i, value in enumerate(graph.weights.values()):
                 if value.dtype.kind == "f":
-                    self.register_parameter(f"w{i}", nn.Parameter(torch.tensor(np.array(value)), requires_grad=False))
+                    self.register_parameter(
+                        f"w{i}", nn.Parameter(torch.tensor(np.array(value)), requires_grad=False)
+                    )
             self.index = {name: f"w{i}" for i, name in enumerate(graph.weights)}
 
         def forward(self, x: Any) -> Any:

@@ -3,32 +3,38 @@
 import { build, transform } from "esbuild";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const dev = process.argv.includes("--dev");
 const names = ["graph", "bounds", "rounding", "workbench"];
 
-await build({
-  absWorkingDir: here,
-  entryPoints: dev ? ["dev/page.ts"] : names.map((name) => `src/entries/${name}.ts`),
-  outdir: dev ? join(here, "dev", "built") : join(here, "..", "workbench", "static"),
-  bundle: true,
-  format: "esm",
-  target: "es2022",
-  minify: !dev,
-  plugins: [
-    {
-      // the stylesheet travels as text inside the module: no second file, nothing to load
-      name: "css-as-text",
-      setup({ onLoad }) {
-        onLoad({ filter: /\.css$/ }, async ({ path }) => {
-          const { code } = await transform(await readFile(path, "utf8"), { loader: "css", minify: true });
-          return { contents: code.trim(), loader: "text" };
-        });
-      },
-    },
-  ],
-  legalComments: "none",
-  logLevel: "info",
-});
+/** The stylesheet travels as text inside the module: no second file, nothing to load. */
+const cssAsText = {
+  name: "css-as-text",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await transform(await readFile(path, "utf8"), { loader: "css", minify: true });
+      return { contents: code.trim(), loader: "text" };
+    });
+  },
+};
+
+/** Bundles the views (or the dev page); with `write: false` only returns what would be written. */
+export function bundle({ dev = false, write = true } = {}) {
+  return build({
+    absWorkingDir: here,
+    entryPoints: dev ? ["dev/page.ts"] : names.map((name) => `src/entries/${name}.ts`),
+    outdir: dev ? join(here, "dev", "built") : join(here, "..", "workbench", "static"),
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    minify: !dev,
+    plugins: [cssAsText],
+    legalComments: "none",
+    logLevel: write ? "info" : "error",
+    write,
+    metafile: true,
+  });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) await bundle({ dev: process.argv.includes("--dev") });

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.graph import GraphError as GraphError
     from workbench.graph import Node as Node
     from workbench.model import Model as Model
-    from workbench.model import load as load
+    from workbench.opening import load as load
     from workbench.region import Region as Region
     from workbench.region import RegionError as RegionError
     from workbench.region import ball as ball
@@ -41,7 +41,7 @@ _PUBLIC = {
     "ball": "region",
     "box": "region",
     "examples": None,
-    "load": "model",
+    "load": "opening",
     "views": None,
 }
 __all__ = list(_PUBLIC)  # noqa: PLE0605

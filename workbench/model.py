@@ -6,24 +6,23 @@ objects that carry the settings they belong to, so that a bound can never be sho
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from traitlets import Bool, Dict, Enum, Float, HasTraits, Instance, Int, Tuple, Unicode, observe
+from traitlets import Bool, Dict, Enum, Float, HasTraits, Instance, Int, Tuple, Unicode, observe, validate
 
 import workbench.ops  # noqa: F401  (registers every operator)
+from workbench import settings
 from workbench.graph import Array, Graph, GraphError
 from workbench.history import History
 from workbench.methods.bounds import Bounds
 from workbench.methods.crown import Progress
-from workbench.methods.named import METHODS, find_bounds
-from workbench.methods.rounding import RoundingBounds, rounding
+from workbench.methods.named import METHODS
+from workbench.methods.rounding import RoundingBounds
+from workbench.network import Network
 from workbench.region import Norm, Region, RegionError, ball
-from workbench.results import Result, Settings, describe_neuron, overlay_values, overlays
-from workbench.semantics import gradient, real
-from workbench.semantics.plan import Plan, plan_of
+from workbench.results import Result, describe_neuron, overlay_values, overlays
 from workbench.worker import Worker
 
 FORMATS = ("binary64", "binary32", "binary16", "bfloat16")
@@ -70,6 +69,7 @@ class Model(HasTraits):
         clip: tuple[float, float] | None = None,
     ) -> None:
         super().__init__()
+        self.network = Network(graph)
         self.graph = graph
         self.name = name or graph.name
         self.path, self.sha256, self.clip = path, sha256, clip
@@ -80,76 +80,34 @@ class Model(HasTraits):
         self._moving = False
         self._watched = False
         self._worker = Worker(self._deliver, self._report)
-        self.status = {"state": "idle", "message": "", "progress": None, "eta": None, "seq": 0, "seconds": None}
+        self.status = _status("idle")
         if self.examples:
             self.example = 0
 
     # ------------------------------------------------------------------ the network
 
     @property
-    def plan(self) -> Plan:
-        """The graph made ready to walk."""
-        return plan_of(self.graph)
-
-    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the (single) input, as in the file."""
-        names = self.graph.inputs
-        if len(names) != 1:
-            raise GraphError(f"{self.name} has {len(names)} inputs ({', '.join(names)}): name them in a mapping")
-        return self.graph[names[0]].shape
-
-    def _inputs(self, x: Array | Mapping[str, Array], dtype: Any = None) -> dict[str, Array]:
-        given = dict(x) if isinstance(x, Mapping) else {self.graph.inputs[0]: x} if self.input_shape is not None else {}
-        found = {}
-        for name in self.graph.inputs:
-            if name not in given:
-                raise GraphError(f"{self.name} needs the input {name!r}; given: {', '.join(given) or 'nothing'}")
-            node = self.graph[name]
-            array = np.asarray(given[name], dtype=dtype or node.dtype)
-            if array.size == node.size:
-                found[name] = array.reshape(1, *node.shape)
-            elif node.size and array.size % node.size == 0 and array.shape[1:] in (node.shape, node.shape[1:]):
-                found[name] = array.reshape(array.shape[0], *node.shape)
-            else:
-                raise GraphError(f"input {name!r} has shape {list(array.shape)}, expected {list(node.shape)} or a stack")
-        return found
+        return self.network.input_shape
 
     def run(self, x: Array | Mapping[str, Array]) -> Array:
         """The output for one input or a stack of inputs, computed in the network's own float type.
 
         Parameters
         ----------
-        x : array of the input's shape, or a stack ``(N, *shape)``; a mapping for several inputs.
+        x : array of the input's shape, or a stack of N: ``(N, *shape)``, or with N in place of the file's own batch
+            axis of 1; a mapping from input name to array where there are several inputs.
 
         Returns
         -------
-        array of the (first) output's shape, or ``(N, *shape)`` for a stack.
+        array of the (first) output's shape, with N before it (or in place of its batch axis of 1) for a stack.
         """
-        values = self._values(x)
-        out = values[self.graph.outputs[0]]
-        return out
-
-    def _values(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
-        inputs = self._inputs(x)
-        values = real.run(self.plan, inputs)
-        if all(v.shape[0] == 1 for v in inputs.values()):
-            return {k: v[0] for k, v in values.items()}
-        return values
+        return self.network.run(x)
 
     def values(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
         """Every node's value by name, as `run` computes it."""
-        return self._values(x)
-
-    # ------------------------------------------------------------------ sound statements
-
-    def _regions(self, region: Region | None = None) -> dict[str, Region]:
-        region = region if region is not None else self.region
-        if region is None:
-            raise RegionError(
-                "no region is chosen: set model.region = wb.ball(x, eps=0.02), or call model.explore(x, eps=0.02)"
-            )
-        return {self.graph.inputs[0]: region.reshape(self.input_shape)}
+        return self.network.values(x)
 
     def bounds(
         self, method: str | None = None, region: Region | None = None, progress: Progress | None = None
@@ -165,7 +123,7 @@ class Model(HasTraits):
         -------
         `Bounds`: name -> interval with `lower` and `upper`, each ``(B, *shape)`` with B the number of regions.
         """
-        return find_bounds(self.plan, self._regions(region), method or self.method, progress)
+        return self.network.bounds(method or str(self.method), self._region(region), progress)
 
     def rounding(
         self, format: str | None = None, region: Region | None = None, progress: Progress | None = None
@@ -176,19 +134,42 @@ class Model(HasTraits):
         ----------
         format : "binary64", "binary32", "binary16" or "bfloat16"; by default the model's.
         """
-        regions = self._regions(region)
-        before = find_bounds(self.plan, regions, "crown", progress)
-        return rounding(self.plan, before, format or self.format)
+        return self.network.rounding(format or str(self.format), self._region(region), progress)
+
+    def _region(self, region: Region | None = None) -> Region:
+        found = region if region is not None else self.region
+        if found is None:
+            raise RegionError(
+                "no region is chosen: set model.region = wb.ball(x, eps=0.02), or call model.explore(x, eps=0.02)"
+            )
+        return found
 
     # ------------------------------------------------------------------ settings
+
+    @validate("example")
+    def _existing(self, proposal: Any) -> Any:
+        index = proposal["value"]
+        if index is not None and not 0 <= index < len(self.examples):
+            raise IndexError(f"there is no example {index}: there are {len(self.examples)}, counted from 0")
+        return index
 
     @observe("example")
     def _choose(self, change: Any) -> None:
         if self.example is None:
             return
-        if not 0 <= self.example < len(self.examples):
-            raise IndexError(f"example {self.example}: there are {len(self.examples)}")
         self.explore(self.examples[self.example][1], show=False)
+
+    @validate("eps")
+    def _possible(self, proposal: Any) -> float:
+        eps = float(proposal["value"])
+        if not np.isfinite(eps) or eps < 0:
+            raise RegionError(f"eps must be a finite number and not negative, not {eps}")
+        return eps
+
+    @validate("region")
+    def _fitting(self, proposal: Any) -> Any:
+        region = proposal["value"]
+        return None if region is None else region.reshape(self.input_shape)
 
     @observe("eps", "norm")
     def _rebuild(self, change: Any) -> None:
@@ -196,7 +177,7 @@ class Model(HasTraits):
             return
         self._moving = True
         try:
-            self.region = ball(self.center, self.eps, self.norm, self.clip)
+            self.region = ball(self.center, self.eps, str(self.norm), self.clip)
         finally:
             self._moving = False
         self._changed()
@@ -207,11 +188,12 @@ class Model(HasTraits):
             return
         region = self.region
         if region is not None:
-            region = region.reshape(self.input_shape)
             self._moving = True
             try:
                 self.center = (
-                    region.center[0] if region.center is not None else 0.5 * region.lower[0] + 0.5 * region.upper[0]
+                    region.center[0]
+                    if region.center is not None
+                    else 0.5 * region.lower[0] + 0.5 * region.upper[0]
                 )
                 if region.eps is not None:
                     self.eps, self.norm = region.eps, region.norm
@@ -224,7 +206,9 @@ class Model(HasTraits):
     def _resettle(self, change: Any) -> None:
         self._changed()
 
-    def explore(self, x: Array, eps: float | None = None, norm: Norm | None = None, show: bool = True) -> Model:
+    def explore(
+        self, x: Array, eps: float | None = None, norm: Norm | None = None, show: bool = True
+    ) -> Model:
         """Choose an input: the region becomes the ball around it.  Returns the model, so that a cell shows it."""
         if norm is not None:
             self.norm = norm
@@ -232,7 +216,7 @@ class Model(HasTraits):
         radius = self.eps if eps is None else eps
         self._moving = True
         try:
-            region = ball(center, radius, self.norm, self.clip)
+            region = ball(center, radius, str(self.norm), self.clip)
             self.center, self.eps, self.region = center, float(radius), region
             self.eps_max = max(self.eps_max, 2 * float(radius))
         finally:
@@ -240,14 +224,16 @@ class Model(HasTraits):
         self._changed()
         return self
 
-    def settings(self) -> Settings:
+    def asked(self) -> settings.Settings:
         """The settings that a result computed now would belong to."""
-        return Settings(self.eps, str(self.norm), str(self.method), str(self.format), self.example, self.region)
+        return settings.Settings(
+            self.eps, str(self.norm), str(self.method), str(self.format), self.example, self.region
+        )
 
     @property
     def stale(self) -> bool:
         """Whether the newest result belongs to other settings than the present ones (or there is none)."""
-        return self.result is None or not self.result.settings.same(self.settings())
+        return self.result is None or not self.result.settings.same(self.asked())
 
     # ------------------------------------------------------------------ work off the main thread
 
@@ -266,18 +252,14 @@ class Model(HasTraits):
 
     def compute(self) -> int:
         """Start computing for the present settings in a worker thread; returns the sequence number of the job."""
-        self._regions()
+        regions = self.network.regions(self._region())
         self._seq += 1
-        self.status = {
-            "state": "computing", "message": f"{self.method} bounds", "progress": 0.0, "eta": None,
-            "seq": self._seq, "seconds": None,
-        }  # fmt: skip
-        settings, center, plan = self.settings(), self.center, self.plan
+        self.status = _status("computing", f"{self.method} bounds", seq=self._seq, progress=0.0)
+        asked, center, plan = self.asked(), self.center, self.network.plan
         seq = self._seq
-        regions = self._regions()
 
-        def job(progress: Progress) -> Result:
-            return Result.compute(plan, settings, regions, center, seq, progress)
+        def job(progress: Progress) -> Iterator[Result]:
+            return Result.compute(plan, asked, regions, center, seq, progress)
 
         self._worker.submit(seq, job)
         return seq
@@ -296,29 +278,35 @@ class Model(HasTraits):
         if seq == self._seq and self.status.get("state") == "computing":
             self.status = {**self.status, "progress": fraction, "message": message, "eta": eta}
 
-    def _deliver(self, seq: int, result: Result | None, error: BaseException | None) -> None:
-        if seq != self._seq:
+    def _deliver(self, seq: int, result: Result | None, error: BaseException | None, more: bool) -> None:
+        if seq != self._seq or self.status.get("state") == "cancelled":
             return
         if error is not None:
             self.status = {**self.status, "state": "failed", "message": f"{type(error).__name__}: {error}"}
             return
-        assert result is not None
         with self.hold_trait_notifications():
-            self.result = result
-            self.status = {
-                "state": "fresh" if not self.stale else "stale", "message": "", "progress": None, "eta": None,
-                "seq": seq, "seconds": result.seconds,
-            }  # fmt: skip
+            if result is not None:
+                self.result = result
+            if more:
+                return
+            note, seconds = ("", None) if self.result is None else (self.result.note, self.result.seconds)
+            self.status = _status("stale" if self.stale else "fresh", note, seq=seq, seconds=seconds)
 
     # ------------------------------------------------------------------ selection
 
+    @validate("selection")
+    def _selectable(self, proposal: Any) -> Any:
+        node, index = proposal["value"]
+        if node is not None:
+            size = self.graph[node].size  # an unknown name is refused here
+            if index is not None and not 0 <= index < size:
+                raise GraphError(f"{node!r} has {size} neurons: there is no number {index} to select")
+        return proposal["value"]
+
     @observe("selection")
     def _selected(self, change: Any) -> None:
-        node = self.selection[0]
-        if node is not None and node not in self.graph.by_name:
-            self.selection = change["old"]
-            raise GraphError(f"there is no node {node!r} to select")
-        self._history.visited(change["old"], self.selection)
+        old = change["old"] if isinstance(change["old"], tuple) else (None, None)
+        self._history.visited(old, self.selection)
 
     def back(self) -> None:
         """Select what was selected before."""
@@ -332,7 +320,7 @@ class Model(HasTraits):
 
     def phases(self, name: str) -> tuple[int, int, int] | None:
         """Counts of (always on, unstable, always off) neurons of a node that feeds or is a relu; else None."""
-        return None if self.result is None else self.result.phases(self.plan, name)
+        return None if self.result is None else self.result.phases(self.network.plan, name)
 
     def overlays(self) -> list[tuple[str, str, str, bool]]:
         """(key, label, unit, logarithmic) of every overlay."""
@@ -340,41 +328,25 @@ class Model(HasTraits):
 
     def overlay_values(self, key: str) -> dict[str, float | None]:
         """One number a node for an overlay; None where there is none."""
-        return overlay_values(self.plan, self.result, key)
+        return overlay_values(self.network.plan, self.result, key)
 
     def relaxation(self, name: str, index: int) -> dict[str, Any] | None:
         """The lines that the newest bounds use for one neuron, ready to draw; None for linear nodes."""
-        return None if self.result is None else describe_neuron(self.plan, self.result, name, index)
-
-    def gradient(self, name: str, output: int = 0) -> Array | None:
-        """Gradient of one output with respect to a node, at the centre, in float64."""
-        if self.center is None:
-            return None
-        out = self.graph.outputs[0]
-        seed = np.zeros((1, *self.graph[out].shape))
-        seed.reshape(-1)[output] = 1.0
-        _, grads = gradient.vjp(self.plan, self._inputs(self.center, np.float64), {out: seed})
-        return grads[name][0] if name in grads else None
+        return None if self.result is None else describe_neuron(self.network.plan, self.result, name, index)
 
     def attribution(self, output: int) -> list[tuple[str, int, float]] | None:
         """The neurons whose own rounding contributes most to one output's error bound."""
-        if self.result is None or self.result.rounding is None:
+        if self.result is None or self.result.errors is None:
             return None
-        return self.result.rounding.attribution(output)
+        return self.result.errors.attribution(output)
 
     def code(self) -> str:
         """One line of Python that brings a model of this network to the present settings."""
-        call = f"wb.load({self.path!r})" if self.path else "model"
-        if self.example is not None:
-            where = f"model.examples[{self.example}][1]"
-        else:
-            where = "x"
-        return f"{call}.explore({where}, eps={self.eps!r}).bounds({str(self.method)!r})"
+        return settings.code(self)
 
     def state(self) -> dict[str, Any]:
         """The settings as small plain data; `restore` takes it back."""
-        keys = ("eps", "eps_max", "norm", "example", "method", "format", "overlay", "live")
-        return {**{k: getattr(self, k) for k in keys}, "selection": list(self.selection), "network": self.graph.digest}
+        return settings.state(self)
 
     def restore(self, state: Mapping[str, Any]) -> Model:
         """Take over settings from `state`.
@@ -384,12 +356,7 @@ class Model(HasTraits):
         ValueError
             Where they belong to another network.
         """
-        if state.get("network") not in (None, self.graph.digest):
-            raise ValueError("these settings belong to another network")
-        for key in ("eps_max", "norm", "example", "eps", "method", "format", "overlay", "live"):
-            if key in state:
-                setattr(self, key, state[key])
-        self.selection = tuple(state.get("selection", (None, None)))
+        settings.restore(self, state)
         return self
 
     def graph_view(self, **options: Any) -> Any:
@@ -420,21 +387,6 @@ class Model(HasTraits):
         return f"Model({self.name!r}, {len(self.graph)} nodes, {self.graph.parameters:,} parameters, {where})"
 
 
-def load(path: str | Path, **options: Any) -> Model:
-    """Open an ONNX file as a live model.
-
-    Parameters
-    ----------
-    path : the file.
-    options : passed to `Model` (examples, clip, name), and `shapes=` to the reader for dynamic dimensions.
-
-    Raises
-    ------
-    GraphError
-        The file is not a network that can be read; one sentence says why.
-    """
-    from workbench.io import onnx
-
-    shapes = options.pop("shapes", None)
-    graph, digest = onnx.load_with_digest(path, shapes=shapes)
-    return Model(graph, name=options.pop("name", Path(path).name), path=str(path), sha256=digest, **options)
+def _status(state: str, message: str = "", **more: Any) -> dict[str, Any]:
+    """The `status` trait: what is going on, in the words that the views show."""
+    return {"state": state, "message": message, "progress": None, "eta": None, "seq": 0, "seconds": None, **more}

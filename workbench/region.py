@@ -43,14 +43,20 @@ class Region:
     def __post_init__(self) -> None:
         lower, upper = np.asarray(self.lower, np.float64), np.asarray(self.upper, np.float64)
         if lower.shape != upper.shape:
-            raise RegionError(f"lower has shape {lower.shape}, upper has shape {upper.shape}: they must be equal")
+            raise RegionError(
+                f"lower has shape {lower.shape}, upper has shape {upper.shape}: they must be equal"
+            )
         if np.isnan(lower).any() or np.isnan(upper).any():
             raise RegionError("the region's ends must be numbers, but at least one is NaN")
         if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
-            raise RegionError("the region's ends must be finite: bounds over an unbounded region are not supported")
+            raise RegionError(
+                "the region's ends must be finite: bounds over an unbounded region are not supported"
+            )
         if (lower > upper).any():
             at = tuple(np.argwhere(lower > upper)[0].tolist())
-            raise RegionError(f"the region is empty: at index {at[1:]} lower {lower[at]} is above upper {upper[at]}")
+            raise RegionError(
+                f"the region is empty: at index {at[1:]} lower {lower[at]} is above upper {upper[at]}"
+            )
         object.__setattr__(self, "lower", lower)
         object.__setattr__(self, "upper", upper)
 
@@ -78,7 +84,9 @@ class Region:
             Where the number of elements differs.
         """
         if int(np.prod(shape)) != int(np.prod(self.shape)):
-            raise RegionError(f"the region has shape {list(self.shape)}, but the network's input has {list(shape)}")
+            raise RegionError(
+                f"the region has shape {list(self.shape)}, but the network's input has {list(shape)}"
+            )
         full = (self.batch, *shape)
         center = None if self.center is None else self.center.reshape(full)
         return Region(self.lower.reshape(full), self.upper.reshape(full), center, self.eps, self.norm)
@@ -160,7 +168,7 @@ def box(lower: Array | float, upper: Array | float) -> Region:
 def ball(
     center: Array,
     eps: float,
-    norm: Norm | int | float = "inf",
+    norm: str | int | float = "inf",
     clip: tuple[float, float] | None = None,
 ) -> Region:
     """All x with ``|x - center|_norm <= eps``, cut to ``clip`` where given.

@@ -6,8 +6,8 @@ show "stale" where they differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -19,30 +19,17 @@ from workbench.methods.crown import Progress
 from workbench.methods.ibp import ibp
 from workbench.methods.named import find_bounds
 from workbench.methods.rounding import RoundingBounds, observe_errors, rounding
+from workbench.op import UnsupportedOperator, rule_for
 from workbench.region import Region
-from workbench.semantics import real
+from workbench.semantics import gradient, real
 from workbench.semantics.affine import Relaxation
 from workbench.semantics.interval import Interval
 from workbench.semantics.plan import Plan
+from workbench.semantics.real import FLOAT
+from workbench.settings import Settings
 from workbench.statement import inside, margin_rows, margin_verdict
 
 SAMPLES = 64
-
-
-@dataclass(frozen=True, eq=False)
-class Settings:
-    """What a result belongs to."""
-
-    eps: float
-    norm: str
-    method: str
-    format: str
-    example: int | None
-    region: Region | None
-
-    def same(self, other: Settings) -> bool:
-        """Whether a result for one is a result for the other: the very same region object, method and format."""
-        return self.region is other.region and (self.method, self.format) == (other.method, other.format)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +46,8 @@ class Result:
     samples : name -> ``(S, *shape)`` values at points of the region.
     rounding : sound rounding-error bounds, or None where they could not be had (`note` says why).
     observed : name -> largest observed |error| over the samples and a few orders of summation; never a bound.
-    detail : the bounds with their lines, batch axis kept.
+    gradient : name -> gradient at the centre of the output that is largest there, with respect to the node.
+    detail, errors : the bounds and the rounding bounds as the methods gave them, batch axis kept.
     verdict : what is proved about the outputs, in words (see `statement.margin_verdict`).
     note : what is missing, in one sentence.
     """
@@ -71,9 +59,11 @@ class Result:
     loose: Mapping[str, Interval]
     values: Mapping[str, Array]
     samples: Mapping[str, Array]
-    rounding: RoundingBounds | None
+    rounding: Mapping[str, Array] | None
     observed: Mapping[str, Array]
+    gradient: Mapping[str, Array]
     detail: Bounds
+    errors: RoundingBounds | None
     verdict: dict[str, Any]
     note: str = ""
 
@@ -111,59 +101,87 @@ class Result:
         center: Array | None,
         seq: int,
         progress: Progress,
-    ) -> Result:
-        """All of it, reporting progress; `progress` may raise to stop."""
+    ) -> Iterator[Result]:
+        """First the bounds alone, as soon as they are known, then the same with rounding errors.
+
+        `progress` is told how far it is, and may raise to stop.
+        """
         start = perf_counter()
-        loose = ibp(plan, regions)
-        progress(0.02, "interval bounds")
 
         def part(first: float, last: float) -> Progress:
             return lambda f, message: progress(first + (last - first) * f, message)
 
+        loose = ibp(plan, regions)
+        progress(0.02, "interval bounds")
         name = plan.graph.inputs[0]
         region = regions[name]
         dtype = plan.graph[name].dtype
         middle = region.sample(1).astype(dtype) if center is None else center[None].astype(dtype)
         values = real.run(plan, {name: middle})
         rows = margin_rows(values[plan.graph.outputs[0]][0])
-        bounds = loose if settings.method == "ibp" else find_bounds(
-            plan, regions, settings.method, part(0.02, 0.6), rows
-        )
+        if settings.method == "ibp":
+            bounds = loose
+        else:
+            bounds = find_bounds(plan, regions, settings.method, part(0.02, 0.6), rows)
         seconds = perf_counter() - start
         points = inside(region, region.sample(SAMPLES).astype(dtype))
         samples = real.run(plan, {name: points})
+        first = cls(
+            settings=settings,
+            seq=seq,
+            seconds=seconds,
+            bounds={k: v[0] for k, v in bounds.items()},
+            loose={k: v[0] for k, v in loose.items()},
+            values={k: v[0] for k, v in values.items()},
+            samples=samples,
+            rounding=None,
+            observed={},
+            gradient=slopes(plan, {name: middle}, values),
+            detail=bounds,
+            errors=None,
+            verdict=margin_verdict(plan, bounds, values, samples, None, settings.format),
+            note="",
+        )
+        yield first
         progress(0.65, "rounding errors")
-        found, observed, note = None, {}, ""
         try:
-            found = rounding(plan, bounds, settings.format)
-            progress(0.9, "observed errors")
+            found = rounding(plan, bounds, settings.format, progress=part(0.65, 0.95))
             observed = observe_errors(plan, {name: points}, settings.format)
         except (ValueError, MemoryError) as problem:
-            note = str(problem)
-        return cls(
-            settings,
-            seq,
-            seconds,
-            {k: v[0] for k, v in bounds.items()},
-            {k: v[0] for k, v in loose.items()},
-            {k: v[0] for k, v in values.items()},
-            samples,
-            found,
-            observed,
-            bounds,
-            margin_verdict(plan, bounds, values, samples, found, settings.format),
-            note,
+            yield replace(first, note=str(problem))
+            return
+        where = ", ".join(found.overflow[:3])
+        yield replace(
+            first,
+            rounding={k: v[0] for k, v in found.items()},
+            observed=observed,
+            errors=found,
+            verdict=margin_verdict(plan, bounds, values, samples, found, settings.format),
+            note=f"{settings.format} may overflow at {where}" if where else "",
         )
 
     def phases(self, plan: Plan, name: str) -> tuple[int, int, int] | None:
         """Counts of (on, unstable, off) neurons of a node with two pieces, by its operand's bounds."""
-        form = self.detail.forms.get(name)
         step = plan.by_name.get(name)
-        if step is None or step.node.op not in ("Relu", "LeakyRelu") or step.operands[0] not in self.bounds:
+        operand = step.operands[0] if step is not None and step.node.op in ("Relu", "LeakyRelu") else None
+        if operand is None or operand not in self.bounds:
             return None
-        del form
-        on, unstable, off = self.detail.phases(step.operands[0])
+        on, unstable, off = self.detail.phases(operand)
         return int(on[0].sum()), int(unstable[0].sum()), int(off[0].sum())
+
+
+def slopes(plan: Plan, center: Mapping[str, Array], values: Mapping[str, Array]) -> dict[str, Array]:
+    """Gradient of the output that is largest at the centre, by node; empty where an operator has no gradient."""
+    name = plan.graph.outputs[0]
+    if name not in plan.live or not plan.graph[name].size:
+        return {}
+    seed = np.zeros((1, *plan.graph[name].shape))
+    seed.reshape(-1)[int(np.argmax(values[name]))] = 1.0
+    try:
+        _, found = gradient.vjp(plan, center, {name: seed})
+    except UnsupportedOperator:
+        return {}
+    return {k: v[0] for k, v in found.items()}
 
 
 def overlays() -> list[tuple[str, str, str, bool]]:
@@ -191,8 +209,8 @@ def overlay_values(plan: Plan, result: Result | None, key: str) -> dict[str, flo
             value = float(width.max() if key == "width" else width.mean()) if width.size else None
         elif key == "unstable" and (phases := result.phases(plan, name)) is not None:
             value = phases[1] / max(1, sum(phases))
-        elif key in ("error", "error-ulp") and result.rounding is not None and name in result.rounding:
-            errors = result.rounding[name] if key == "error" else result.rounding.ulps(name)
+        elif key in ("error", "error-ulp") and result.errors is not None and name in result.errors:
+            errors = result.errors[name] if key == "error" else result.errors.ulps(name)
             value = float(np.max(errors)) if errors.size else None
         found[name] = value
     return found
@@ -211,7 +229,11 @@ def describe_neuron(plan: Plan, result: Result, name: str, index: int) -> dict[s
     i = live[0]
 
     def pick(a: Array | None) -> float:
-        return 0.0 if a is None else float(np.broadcast_to(a, (a.shape[0], *step.node.shape))[0].reshape(-1)[index])
+        return (
+            0.0
+            if a is None
+            else float(np.broadcast_to(a, (a.shape[0], *step.node.shape))[0].reshape(-1)[index])
+        )
 
     held = result.bounds[operand]
     low, high = float(held.lo.reshape(-1)[index]), float(held.hi.reshape(-1)[index])
@@ -228,9 +250,6 @@ def describe_neuron(plan: Plan, result: Result, name: str, index: int) -> dict[s
 
 def _curve(plan: Plan, name: str, operand: str, index: int, low: float, high: float) -> list[list[float]]:
     """Points of the operator's graph a little beyond [low, high]: a picture."""
-    from workbench.op import rule_for
-    from workbench.semantics.real import FLOAT
-
     if not (np.isfinite(low) and np.isfinite(high)):
         return []
     step = plan.by_name[name]
@@ -240,8 +259,11 @@ def _curve(plan: Plan, name: str, operand: str, index: int, low: float, high: fl
     values = np.zeros((xs.size, *plan.graph[operand].shape))
     values.reshape(xs.size, -1)[:, index] = xs
     operands = [
-        values if o == operand else None if o is None else np.asarray(plan.constants[o])[None] for o in step.operands
+        values if o == operand else None if o is None else np.asarray(plan.constants[o])[None]
+        for o in step.operands
     ]
     with np.errstate(all="ignore"):
-        ys = np.asarray(rule_for(step.node, real.real)(step.call, FLOAT, *operands)).reshape(xs.size, -1)[:, index]
+        ys = np.asarray(rule_for(step.node, real.real)(step.call, FLOAT, *operands)).reshape(xs.size, -1)[
+            :, index
+        ]
     return [[float(a), float(b)] for a, b in zip(xs, ys, strict=True) if np.isfinite(b)]

@@ -81,14 +81,14 @@ def margin_verdict(
         f"(margin \N{GREATER-THAN OR EQUAL TO} {_down(margin)})",
         "falsified": f"output {label} is the largest at the centre, but output {found} at a point of the region",
     }[real]
+    details = [{"semantics": "reals", "state": real}]
+    if rounding is not None:
+        details.append({"semantics": f"{format}, any order", "state": floats})
     return {
         "state": real,
         "text": words,
         "math": f"min over the region of y[{label}] \N{MINUS SIGN} max of the others \N{GREATER-THAN OR EQUAL TO} {_down(margin)}",
-        "details": [
-            {"semantics": "reals", "state": real},
-            {"semantics": f"{format}, any order", "state": floats},
-        ],
+        "details": details,
     }
 
 
@@ -96,7 +96,11 @@ def _counterexample(
     plan: Plan, outputs: Array, label: int, both: Array, rounding: RoundingBounds | None
 ) -> int | None:
     """An output that surely exceeds `label` at a sampled point, in the reals and in floats; else None."""
-    if rounding is None or rounding.format != "binary32" or plan.graph[plan.graph.outputs[0]].dtype != "float32":
+    if (
+        rounding is None
+        or rounding.format != "binary32"
+        or plan.graph[plan.graph.outputs[0]].dtype != "float32"
+    ):
         return None  # the samples were run in binary32: only its error bound says how far they are from the reals
     flat = outputs.reshape(len(outputs), -1).astype(np.float64)
     others = np.delete(np.arange(flat.shape[1]), label)

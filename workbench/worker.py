@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic, perf_counter
 from typing import Any
 
 from workbench.methods.crown import Cancelled, Progress
 
-Job = Callable[[Progress], Any]
+Job = Callable[[Progress], Iterator[Any]]  # results, each better than the one before
 
 
 class Worker:
@@ -24,13 +24,13 @@ class Worker:
 
     Parameters
     ----------
-    deliver : called with (seq, result or None, error or None) on the loop.
+    deliver : called with (seq, result or None, error or None, whether more is coming) on the loop.
     report : called with (seq, fraction, message, seconds left or None) on the loop, at most 20 times a second.
     """
 
     def __init__(
         self,
-        deliver: Callable[[int, Any, BaseException | None], None],
+        deliver: Callable[[int, Any, BaseException | None, bool], None],
         report: Callable[[int, float, str, float | None], None],
     ) -> None:
         self._deliver, self._report = deliver, report
@@ -39,7 +39,7 @@ class Worker:
         self._running: int | None = None
         self._newest = 0
         self._thread: threading.Thread | None = None
-        self._done: deque[tuple[int, Any, BaseException | None]] = deque()
+        self._done: deque[tuple[int, Any, BaseException | None, bool]] = deque()
 
     def submit(self, seq: int, job: Job) -> None:
         """Run `job`; older jobs are dropped."""
@@ -84,26 +84,33 @@ class Worker:
     def _serve(self) -> None:
         while True:
             with self._condition:
-                if self._waiting is None and not self._condition.wait_for(lambda: self._waiting is not None, timeout=30):
+                if self._waiting is None and not self._condition.wait_for(
+                    lambda: self._waiting is not None, timeout=30
+                ):
                     self._thread = None  # idle: the next submit starts a new thread
                     return
                 assert self._waiting is not None
                 seq, job, loop = self._waiting
                 self._waiting, self._running = None, seq
-            result, error = None, None
             try:
-                result = job(self._progress(seq, loop))
+                result = None
+                for result in job(self._progress(seq, loop)):
+                    self._hand_over((seq, result, None, True), loop)
+                self._hand_over((seq, result, None, False), loop)
             except Cancelled:
                 pass
-            except Exception as problem:  # shown in the view as a failed state, never lost in a thread
-                error = problem
-            if result is not None or error is not None:
-                self._done.append((seq, result, error))
-                if loop is not None and not loop.is_closed():
-                    loop.call_soon_threadsafe(self._drain)
+            except Exception as error:  # shown in the view as a failed state, never lost in a thread
+                self._hand_over((seq, None, error, False), loop)
             with self._condition:
                 self._running = None
                 self._condition.notify_all()
+
+    def _hand_over(
+        self, item: tuple[int, Any, BaseException | None, bool], loop: asyncio.AbstractEventLoop | None
+    ) -> None:
+        self._done.append(item)
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._drain)
 
     def _drain(self) -> None:
         while self._done:

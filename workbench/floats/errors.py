@@ -44,7 +44,7 @@ def sum_error(signed: Array, form: Format, *, other: Array | None = None) -> Arr
     Parameters
     ----------
     signed : ``(..., K)``, the leaves; where a leaf ranges over an interval, the end of larger magnitude if the leaf
-        has one sign, else its largest positive value (with `other`).
+        has one sign, else its largest positive value (with `other`).  float64, or float32 of `outward32`.
     form : the format of the additions.
     other : ``(..., K)``, the most negative values of the leaves, where they do not have one sign.
 
@@ -54,55 +54,60 @@ def sum_error(signed: Array, form: Format, *, other: Array | None = None) -> Arr
 
     Notes
     -----
-    Let m leaves be other than zero (adding 0 is exact), and let T_k be the larger of the sum of the k largest positive
-    parts and the sum of the k largest negative parts.  The operands of an addition are signed sums of their leaves, each
-    times at most m + 1 factors 1 + d, |d| <= u; so its exact result is at most T_k (1+u)^(m+1) for k leaves under
-    it, and its error at most u ufp of that.  Order the m - 1 additions by the number of leaves under them, children before
-    parents: the j-th has at most j + 1, since a subtree of k leaves holds k - 1 additions, none larger than itself.
-    T is increasing, hence  error <= u sum_{k=2..m} ufp(T_k (1+u)^(m+1)).
+    Let m leaves be other than zero (adding 0 is exact), and let T_k be the larger of the sum of the k largest
+    positive parts and the sum of the k largest negative parts.  The operands of an addition are signed sums of their
+    leaves, each times at most m + 1 factors 1 + d, |d| <= u; so its exact result is at most T_k (1+u)^(m+1) for k
+    leaves under it, and its error at most u ufp of that.  Order the m - 1 additions by the number of leaves under
+    them, children before parents: the j-th has at most j + 1, since a subtree of k leaves holds k - 1 additions, none
+    larger than itself.  T is increasing, hence  error <= u sum_{k=2..m} ufp(T_k (1+u)^(m+1)).
 
     A fused multiply-add rounds the same sum and spares a product's rounding: the bound holds for it too.
-    T is evaluated at every b-th k and used for the b - 1 before it: about one per cent above the formula.
+    T is evaluated at every b-th k and used for the b - 1 before it: under one per cent above the formula.
     """
     K = signed.shape[-1]
     if K == 0:
         return np.zeros(signed.shape[:-1])
-    if other is None:
-        used, top = np.count_nonzero(signed, axis=-1), np.abs(signed).max(initial=0.0)
-    else:
-        used = np.count_nonzero((signed > 0) | (other < 0), axis=-1)
-        top = max(signed.max(initial=0.0), -other.min(initial=0.0))
-    block = 1 << max(0, (K // 96).bit_length() - 1)
-    narrow = form.precision <= 24 and 2.0**-90 < top < 2.0**90
-    slack = K * 2.0**-148 if narrow else 0.0
-    if other is None:
-        up = down = _sorted(signed, block, narrow=narrow)
-    else:
-        up = _sorted(np.maximum(signed, 0.0), block, narrow=narrow)
-        down = _sorted(np.minimum(other, 0.0), block, narrow=narrow)
-    blocks = up.shape[-1] // block
+    used = np.count_nonzero(
+        signed if other is None else np.maximum(signed, 0) - np.minimum(other, 0), axis=-1
+    )
+    m = int(used.max(initial=0))
+    block = 1 << max(0, (K // 128).bit_length() - 1)
     with np.errstate(invalid="ignore", over="ignore"):
-        above = np.maximum(up, 0).reshape(*up.shape[:-1], blocks, block).sum(axis=-1, dtype=np.float64)
-        below = np.maximum(-down, 0).reshape(*up.shape[:-1], blocks, block).sum(axis=-1, dtype=np.float64)
-        partial = np.maximum(np.cumsum(above[..., ::-1], axis=-1), np.cumsum(below, axis=-1))
-        m = int(used.max(initial=0))
-        partial = raised((partial + 2 * m * form.eta + slack) * (1 + growth(form.unit, 2 * m + 4)), K)
-        first = np.arange(blocks) * block
-        adds = np.clip(used[..., None] - np.maximum(first, 1), 0, block)
-        adds[..., 0] = np.minimum(adds[..., 0], max(block - 1, 0)) if block > 1 else 0
+        up = _sorted(signed, block)
+        down = up if other is None else _sorted(other, block)
+        partial = np.maximum(_from_the_end(up, block), _from_the_end(-down[..., ::-1], block))
+        slack = 2 * m * form.eta + K * 2.0**-148 * (signed.dtype == np.float32)
+        partial = raised((partial + slack) * (1 + growth(form.unit, 2 * m + 4)) * (1 + 2.0**-20), K)
+        # of the k = 2 .. m, those in (i b, (i + 1) b]
+        adds = np.clip(used[..., None] - np.maximum(np.arange(0, up.shape[-1], block), 1), 0, block)
+        adds[..., 0] = np.minimum(adds[..., 0], block - 1)
         last = np.where(adds > 0, partial, 0.0)
-        error = raised(form.unit * (adds * ufp(last)).sum(axis=-1), blocks)
-    return np.asarray(np.where(last.max(axis=-1, initial=0.0) <= form.largest, error, np.inf))
+        error = raised(form.unit * (adds * ufp(last)).sum(axis=-1), K)
+        return np.asarray(np.where(last.max(axis=-1) <= form.largest, error, np.inf))
 
 
-def _sorted(x: Array, block: int, *, narrow: bool) -> Array:
-    """Ascending along the last axis, padded with zeros to a whole number of blocks; in float32, rounded outward."""
+def _sorted(x: Array, block: int) -> Array:
+    """Ascending along the last axis, padded with zeros to a whole number of blocks."""
     missing = -x.shape[-1] % block
     if missing:
-        x = np.concatenate([x, np.zeros((*x.shape[:-1], missing))], axis=-1)
-    if narrow:
-        x = (x * (1 + 2.0**-22)).astype(np.float32)
+        x = np.concatenate([x, np.zeros((*x.shape[:-1], missing), x.dtype)], axis=-1)
     return np.asarray(np.sort(x, axis=-1))
+
+
+def _from_the_end(x: Array, block: int) -> Array:
+    """Sums of the last 1, 2, ... blocks, of positive elements only.
+
+    In float32 a block of up to 16 non-negative elements errs by 2^-20 at most, relatively; the rest is float64.
+    """
+    parts = np.maximum(x, 0)
+    if block > 1:
+        parts = np.add.reduce(parts.reshape(*x.shape[:-1], -1, block), axis=-1)
+    return np.cumsum(parts[..., ::-1], axis=-1, dtype=np.float64)
+
+
+def outward32(x: Array) -> Array:
+    """float32 numbers at least as large as x in magnitude, by 2^-20 of it; 0 stays 0.  For |x| < 2^100 only."""
+    return (x * (1 + 2.0**-20) + np.copysign(np.where(x == 0, 0.0, 2.0**-148), x)).astype(np.float32)
 
 
 def sum_error_by_totals(positive: Array, negative: Array, terms: int, form: Format) -> Array:

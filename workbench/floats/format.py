@@ -47,7 +47,9 @@ class Format:
         if (p, emin, emax) == (53, -1022, 1023):
             return
         if not 1 <= p <= 51:
-            raise ValueError(f"format {self.name!r}: its precision must be from 1 to 51 bits (or binary64's), not {p}")
+            raise ValueError(
+                f"format {self.name!r}: its precision must be from 1 to 51 bits (or binary64's), not {p}"
+            )
         if not -1022 <= emin <= emax <= 1022 or emin - p + 1 < -1074:
             raise ValueError(
                 f"format {self.name!r}: exponents from {emin} to {emax} with {p} bits do not lie inside binary64"

@@ -65,7 +65,9 @@ class Semantics:
                 )
         for function, ulps in self.functions.items():
             if not 0.5 <= ulps < 2.0**20:
-                raise ValueError(f"{self.name}: {function} within {ulps} ulp is not an assumption that can be used")
+                raise ValueError(
+                    f"{self.name}: {function} within {ulps} ulp is not an assumption that can be used"
+                )
 
     @property
     def mixed(self) -> bool:
@@ -113,7 +115,9 @@ class Semantics:
         from workbench.floats.format import ulp
 
         if function not in self.functions:
-            raise ValueError(f"{self.name} assumes nothing about {function}: give functions={{{function!r}: ulps}}")
+            raise ValueError(
+                f"{self.name} assumes nothing about {function}: give functions={{{function!r}: ulps}}"
+            )
         return np.asarray(self.functions[function] * ulp(size, self.accumulator))
 
     def assumption(self, function: str) -> str:
@@ -146,5 +150,7 @@ def program_of(name: str | Semantics) -> Semantics:
     if isinstance(name, Semantics):
         return name
     if name not in PROGRAMS:
-        raise ValueError(f"there is no number format {name!r}: choose one of {', '.join(PROGRAMS)}, or give a Semantics")
+        raise ValueError(
+            f"there is no number format {name!r}: choose one of {', '.join(PROGRAMS)}, or give a Semantics"
+        )
     return PROGRAMS[name]

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from workbench.floats.format import BINARY64, EXPONENT, Format
+from workbench.floats.format import BINARY16, BINARY32, BINARY64, EXPONENT, Format
 from workbench.graph import Array
 
 Overflow = Literal["inf", "saturate"]
@@ -47,6 +47,12 @@ def round_to(x: Array | float, form: Format, overflow: Overflow = "inf") -> Arra
         if not form.infinities:
             return np.where(np.isnan(x), x, np.copysign(rounded, x))
     return np.asarray(np.where(np.isnan(x), x, np.copysign(rounded, x)))
+
+
+def is_stored(x: Array, form: Format) -> bool:
+    """Whether the element type alone says that every finite x is a number of the format."""
+    types = {np.dtype(np.float16): BINARY16, np.dtype(np.float32): BINARY32, np.dtype(np.float64): BINARY64}
+    return x.dtype in types and form.contains(types[x.dtype])
 
 
 def is_number_of(x: Array, form: Format) -> Array:

@@ -42,7 +42,9 @@ class Bounds(Mapping[str, Interval]):
         try:
             return self.intervals[name]
         except KeyError:
-            raise KeyError(f"no bounds for {name!r}; there are bounds for {', '.join(list(self.intervals)[:20])}") from None
+            raise KeyError(
+                f"no bounds for {name!r}; there are bounds for {', '.join(list(self.intervals)[:20])}"
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.intervals)

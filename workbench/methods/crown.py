@@ -38,7 +38,7 @@ from workbench.semantics.affine import (
 from workbench.semantics.interval import Interval, apply, known
 from workbench.semantics.plan import Plan, Step
 
-MEMORY = 192 << 20  # bytes that one batch of coefficient rows may take
+MEMORY = 16 << 20  # bytes that one batch of coefficient rows may take: near the caches' size, measured best
 Progress = Callable[[float, str], None]
 
 
@@ -165,7 +165,12 @@ class _Walk:
         form = describe(self.plan, step, self.bounds)
         mask = None if everything else _open(form)
         for i, operand in enumerate(step.operands):
-            if operand is None or operand not in self.forms or operand in self.refined or operand in self.exact:
+            if (
+                operand is None
+                or operand not in self.forms
+                or operand in self.refined
+                or operand in self.exact
+            ):
                 continue
             if mask is None:
                 index = np.arange(self.plan.graph[operand].size)
@@ -194,7 +199,10 @@ class _Walk:
         first = self.batch // self.tracks if name not in self.plan.graph.outputs else self.batch
         np.maximum(lo, own_lo, out=lo), np.minimum(hi, own_hi, out=hi)
         known = np.isfinite(own_lo[first:]) & np.isfinite(own_hi[first:])
-        lo[first:], hi[first:] = np.where(known, own_lo[first:], lo[first:]), np.where(known, own_hi[first:], hi[first:])
+        lo[first:], hi[first:] = (
+            np.where(known, own_lo[first:], lo[first:]),
+            np.where(known, own_hi[first:], hi[first:]),
+        )
         self.bounds[name] = Interval(lo.reshape(full), hi.reshape(full), self.bounds[name].simplex)
         if self.tracks == 1:
             self.plain[name] = Interval(own_lo.reshape(full), own_hi.reshape(full))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.op import Call, Op, as_float64
 from workbench.ops.generators.bilinear import product_lines
@@ -18,6 +19,14 @@ from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine, ga
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import Interval, interval, outward, product
 from workbench.semantics.real import real
+from workbench.semantics.rounding import (
+    Local,
+    Slopes,
+    affine_once,
+    exactly,
+    rounded_once,
+    rounding,
+)
 
 add = Op("Add", "y = a + b", "y=a+b")
 sub = Op("Sub", "y = a - b", "y=a-b")
@@ -148,9 +157,14 @@ _register_sum(add)
 _register_sum(sub)
 
 
+def negation() -> Linear:
+    """y = -x as an affine map."""
+    return Linear((LinearMap(np.negative, np.negative, np.asarray, np.asarray, 0, 0),))
+
+
 @neg.rule(affine)
 def _(call: Call, x: Interval) -> Linear:
-    return Linear((LinearMap(np.negative, np.negative, np.asarray, np.asarray, 0, 0),))
+    return negation()
 
 
 @neg.rule(gradient)
@@ -170,3 +184,28 @@ def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> t
     sa, sb = call.shapes
     assert sa is not None and sb is not None
     return gather(seed * spread(b, call.shape), sa), gather(seed * spread(a, call.shape), sb)
+
+
+def _register_rounding(op: Op) -> None:
+    @op.rule(rounding)
+    def _(call: Call, program: Semantics, a: Interval, b: Interval) -> Local:
+        """One correctly rounded operation a result."""
+        shape = call.shape
+        if call.node.op != "Mul":
+            if call.is_live(0) or call.is_live(1):
+                return affine_once(call, program, sum_form, (a, b))
+            one, other = np.ones((1, *shape)), np.full((1, *shape), -1.0 if call.node.op == "Sub" else 1.0)
+            return rounded_once(call, Slopes((Interval(one, one), Interval(other, other))))
+        if product_form(call) is not None:
+            return affine_once(call, program, product_form, (a, b))
+        ends = [Interval(spread(v.lo, shape), spread(v.hi, shape)) for v in (b, a)]
+        return rounded_once(call, Slopes(tuple(ends)))
+
+
+for _op in (add, sub, mul):
+    _register_rounding(_op)
+
+
+@neg.rule(rounding)
+def _(call: Call, program: Semantics, x: Interval) -> Local:
+    return exactly(call, negation())

@@ -18,7 +18,7 @@ from workbench.ops.generators.convolution import backward, folded, forward, unfo
 from workbench.ops.generators.linear import linear, weighted
 from workbench.ops.generators.window import Window, window_of
 from workbench.ops.shape import given
-from workbench.semantics.affine import Linear, LinearMap
+from workbench.semantics.affine import Linear
 from workbench.semantics.real import real
 
 conv = Op("Conv", "y = kernel * x + bias", r"y=w*x+b")

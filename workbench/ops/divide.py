@@ -44,7 +44,9 @@ def _(call: Call, a: Interval, b: Interval) -> Interval:
 def quotient(x: Interval, y: Interval) -> Interval:
     """Elementwise quotient, outward; the whole line where the divisor may be 0."""
     crosses = (y.lo <= 0) & (y.hi >= 0)
-    corners = [a / b for a in (x.lo, x.hi) for b in (np.where(crosses, 1.0, y.lo), np.where(crosses, 1.0, y.hi))]
+    corners = [
+        a / b for a in (x.lo, x.hi) for b in (np.where(crosses, 1.0, y.lo), np.where(crosses, 1.0, y.hi))
+    ]
     lo = np.minimum(np.minimum(corners[0], corners[1]), np.minimum(corners[2], corners[3]))
     hi = np.maximum(np.maximum(corners[0], corners[1]), np.maximum(corners[2], corners[3]))
     return outward(np.where(crosses, -np.inf, lo), np.where(crosses, np.inf, hi))

@@ -188,7 +188,9 @@ def clip_above(l: Array, u: Array, low: Array, high: Array) -> Lines:
     corners = [l, np.clip(low, l, u), np.clip(high, l, u), u]
     values = [np.minimum(np.maximum(x, low), high) for x in corners]
     run = corners[2] - l
-    slope = np.where(run > 0, (values[2] - values[0]) / np.where(run > 0, run, 1.0), np.where(high > l, 1.0, 0.0))
+    slope = np.where(
+        run > 0, (values[2] - values[0]) / np.where(run > 0, run, 1.0), np.where(high > l, 1.0, 0.0)
+    )
     slope = np.where(np.isfinite(slope), np.clip(slope, 0.0, 1.0), 0.0)
     slope = np.where(corners[2] < 0.5 * l + 0.5 * u, 0.0, slope)
     slope = np.where(np.isfinite(l) & np.isfinite(u), slope, 0.0)

@@ -61,9 +61,7 @@ def centred(lo: Array, hi: Array) -> Interval:
     below, above = lo.sum(axis=-1, keepdims=True), hi.sum(axis=-1, keepdims=True)
     least = down(lo - (above - hi + lo) / n - slack)
     most = up(hi - (below - lo + hi) / n + slack)
-    return Interval(
-        np.where(np.isnan(least), -np.inf, least), np.where(np.isnan(most), np.inf, most)
-    )
+    return Interval(np.where(np.isnan(least), -np.inf, least), np.where(np.isnan(most), np.inf, most))
 
 
 def _squares(c: Interval) -> Interval:
@@ -121,7 +119,8 @@ def normalised(lo: Array, hi: Array, epsilon: float) -> Interval:
 
 
 @layernorm.rule(interval)
-def _(call: Call, x: Interval, scale: Interval, bias: Interval | None = None) -> Interval:
+def box_of(call: Call, x: Interval, scale: Interval, bias: Interval | None = None) -> Interval:
+    """The normalised interval, times scale, plus bias."""
     axes = axes_of(call)
     y = normalised(grouped(axes, x.lo), grouped(axes, x.hi), _epsilon(call))
     y = Interval(ungrouped(axes, call.shape, y.lo), ungrouped(axes, call.shape, y.hi))
@@ -170,7 +169,7 @@ def _(call: Call, x: Interval, scale: Interval, bias: Interval | None = None) ->
     A scale or bias that depends on the input enters through the interval.
     """
     axes, n = axes_of(call), _count(call)
-    box = RULE(call, x, scale, bias)
+    box = box_of(call, x, scale, bias)
     constant = call.constant(1) is not None and (not call.has(2) or call.constant(2) is not None)
     if n > WIDEST or n == 1 or not constant:
         return Relaxation(Lines((None,), box.lo), Lines((None,), box.hi))
@@ -191,11 +190,13 @@ def _(call: Call, x: Interval, scale: Interval, bias: Interval | None = None) ->
         o = weight * np.where(same, pair[1][1], pair[0][1])
         slack = (n + 16) * UNIT * (np.abs(s) * size + np.abs(o) + np.abs(shift)) + 8 * TINY * (1 + size * n)
         offset = np.nextafter(o + shift + direction * slack, direction * np.inf)
-        good = np.isfinite(offset) & np.isfinite(s) & (direction * (s * middle + offset) <= direction * end)
+        good = np.isfinite(offset) & np.isfinite(s) & np.isfinite(end)
+        good &= direction * (s * middle + offset) <= direction * end
         slopes = np.where(good, s, 0.0)[..., None] * (own - 1 / n)
         found.append(
             Lines(
-                (ungrouped(axes, call.shape, slopes),), ungrouped(axes, call.shape, np.where(good, offset, end))
+                (ungrouped(axes, call.shape, slopes),),
+                ungrouped(axes, call.shape, np.where(good, offset, end)),
             )
         )
     return Relaxation(found[0], found[1], (unfold_groups(axes, call.shape),))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.op import Call, Op, as_float64
 from workbench.ops.generators.bilinear import summed_lines
@@ -15,6 +16,13 @@ from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine, ga
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import UNIT, Interval, convex_combination, interval, product, total
 from workbench.semantics.real import real
+from workbench.semantics.rounding import (
+    Local,
+    affine_local,
+    dense_additions,
+    pairs_local,
+    rounding,
+)
 
 matmul = Op("MatMul", "y[i,j] = sum_k a[i,k] b[k,j]", r"y_{ij}=\sum_k a_{ik}b_{kj}")
 gemm = Op("Gemm", "y = alpha a b + beta c", r"y=\alpha ab+\beta c")
@@ -86,7 +94,9 @@ def stack_map(call: Call, w: Array, live: int) -> LinearMap:
         return apply, adjoint
 
     copies = int(np.prod(lead, dtype=np.int64))
-    return weighted(w, build, mine[-1] if live == 0 else mine[-2], copies * (right[-1] if live == 0 else left[-2]))
+    return weighted(
+        w, build, mine[-1] if live == 0 else mine[-2], copies * (right[-1] if live == 0 else left[-2])
+    )
 
 
 def linear_form(call: Call) -> Linear | None:
@@ -128,7 +138,9 @@ def unfolds(call: Call) -> tuple[LinearMap, LinearMap]:
             x = y.sum(axis=-2) if position == 0 else np.swapaxes(y.sum(axis=-3), -1, -2)
             return gather(x, shape).reshape(y.shape[0], *original)
 
-        return movement(apply, adjoint, copies=int(np.prod(full, dtype=np.int64)) // max(1, int(np.prod(shape))))
+        return movement(
+            apply, adjoint, copies=int(np.prod(full, dtype=np.int64)) // max(1, int(np.prod(shape)))
+        )
 
     return one(left, 0), one(right, 1)
 
@@ -197,7 +209,7 @@ def _gemm_form(call: Call) -> Linear:
             np.full((1, *call.shape), beta),
             lambda m: (lambda x: x.reshape(x.shape[0], *(1,) * (len(call.shape) - len(inner)), *inner) * m,
                        lambda y: gather(y * m, inner)),
-            1,
+            0 if beta == 1.0 else 1,
             int(np.prod(call.shape, dtype=np.int64)),
         )  # fmt: skip
         return Linear((first, None, third))
@@ -207,7 +219,41 @@ def _gemm_form(call: Call) -> Linear:
 
 
 def _one_more_rounding(m: LinearMap) -> LinearMap:
-    return LinearMap(m.apply, m.adjoint, m.magnitude, m.magnitude_adjoint, m.terms + 1, m.adjoint_terms + 1, m.rows)
+    return LinearMap(
+        m.apply, m.adjoint, m.magnitude, m.magnitude_adjoint, m.terms + 1, m.adjoint_terms + 1, m.rows
+    )
 
 
-linear(gemm, _gemm_form)
+def additions(call: Call, program: Semantics, ranges: tuple[Interval | None, ...]) -> Array | None:
+    """The sharper rounding bound of a product with one constant matrix, all its leaves looked at."""
+    b, x = call.constant(1), ranges[0]
+    if b is None or b.ndim != 2 or x is None or (call.has(2) and call.constant(2) is None):
+        return None
+    upright = bool(call.attr("transB", 0)) and call.node.op == "Gemm"
+    turned = call.cached("turned", lambda: np.ascontiguousarray(as_float64(b if upright else b.T)))
+    m, k = turned.shape
+    rows = Interval(x.lo.reshape(-1, k), x.hi.reshape(-1, k))
+    bias, c = None, call.constant(2)
+    if c is not None:
+        bias = np.broadcast_to(as_float64(c), (x.lo.shape[0], *call.shape)).reshape(-1, m)
+    found = dense_additions(turned, rows, bias, program)
+    return None if found is None else found.reshape(-1, *call.shape)
+
+
+@matmul.rule(rounding)
+def _(call: Call, program: Semantics, a: Interval, b: Interval) -> Local:
+    if linear_form(call) is not None:
+        return affine_local(call, program, linear_form, (a, b), additions=additions)
+    return pairs_local(call, program, a, b, unfolds(call))
+
+
+@gemm.rule(rounding)
+def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
+    scales = abs(call.attr("alpha", 1.0)), abs(call.attr("beta", 1.0))
+    if scales == (1.0, 1.0):
+        return affine_local(call, program, _gemm_form, ranges, additions=additions)
+    factor = max([1.0, *scales, *(1 / s if s else np.inf for s in scales)])
+    return affine_local(call, program, _gemm_form, ranges, kind="scaled", factor=factor)
+
+
+linear(gemm, _gemm_form, kind=None)

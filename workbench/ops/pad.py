@@ -62,7 +62,10 @@ def _apply(
         return x
     kept, there = _window(shape, pads)
     size = tuple(n + b + e for n, (b, e) in zip(shape, pads, strict=True))
-    fill = np.zeros((), x.dtype) if value is None else value.reshape(-1)[:1].astype(x.dtype, copy=False)
+    if value is not None:
+        fill = value.reshape(-1)[:1].astype(x.dtype, copy=False)
+    else:  # a zero of x's own kind of number, which may be a rational
+        fill = x.reshape(-1)[:1] * 0 if x.dtype == object else np.zeros((), x.dtype)
     batch = x.shape[0]
     y = np.array(np.broadcast_to(fill, (batch, *size)))
     y[there] = x[kept]

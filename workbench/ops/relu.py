@@ -10,16 +10,21 @@ convexity, everywhere between) is max(f(l) - s l, f(u) - s u), rounded up.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from workbench.floats.errors import raised
+from workbench.floats.program import Semantics
+from workbench.floats.rounding import round_to
 from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.semantics.affine import Lines, Relaxation, affine
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward
 from workbench.semantics.real import real
+from workbench.semantics.rounding import Local, Slopes, exactly, rounding
 
 relu = Op("Relu", "y = max(x, 0)", r"y=\max(x,0)")
 leaky = Op("LeakyRelu", "y = x where x >= 0, else alpha x", r"y=\max(x,0)+\alpha\min(x,0)")
@@ -113,6 +118,19 @@ def _register(op: Op) -> None:
         if call.node.op == "Abs":
             found = np.sign(operands[0])
         return (seed * found,)
+
+    @op.rule(rounding)
+    def _(call: Call, program: Semantics, x: Interval) -> Local:
+        """Exact but for the product with alpha, which is stored in the accumulator's format."""
+        a, b = pieces(call)
+        low = np.where(x.lo >= 0, b, np.where(x.hi <= 0, a, min(a, b)))
+        high = np.where(x.lo >= 0, b, np.where(x.hi <= 0, a, max(a, b)))
+        local = exactly(call, Slopes((Interval(low, high),)))
+        if call.node.op != "LeakyRelu":
+            return local
+        size, near = np.maximum(-x.lo, 0.0), float(round_to(np.asarray(a), program.accumulator))
+        error = program.finish(size * max(abs(a), abs(near)) * (1 + 2.0**-50), "exact")
+        return replace(local, rho=raised(error + size * abs(near - a)))
 
 
 for _op in (relu, leaky, absolute):

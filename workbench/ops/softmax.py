@@ -121,7 +121,8 @@ def _exp(x: Array, side: int) -> Array:
 def _(call: Call, x: Interval) -> Interval:
     axes = axes_of(call)
     lo, hi = extremes(grouped(axes, x.lo), grouped(axes, x.hi))
-    return Interval(ungrouped(axes, call.shape, lo), ungrouped(axes, call.shape, hi))
+    last = axes == (x.lo.ndim - 1,)
+    return Interval(ungrouped(axes, call.shape, lo), ungrouped(axes, call.shape, hi), simplex=last)
 
 
 @softmax.rule(affine)
@@ -139,7 +140,9 @@ def _(call: Call, x: Interval) -> Relaxation:
     return Relaxation(found[0], found[1], (unfold_groups(axes, call.shape),))
 
 
-def logit_lines(lo: Array, hi: Array, least: Array, most: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+def logit_lines(
+    lo: Array, hi: Array, least: Array, most: Array
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Slopes ``(..., n, n)`` (of output i, on logit j) and offsets ``(..., n)`` below and above, proved.
 
     Below: 1/s >= 2r - r^2 s for any r > 0, and s <= 1 + sum (a_j d_j + b_j) with lines above e^d.
@@ -172,11 +175,17 @@ def logit_lines(lo: Array, hi: Array, least: Array, most: Array) -> tuple[tuple[
         # every number above is a sum of at most n products of at most three numbers: n + 12 roundings in all
         terms = np.abs(constant) + factor * (1 + np.abs(b).sum(axis=-1))
         terms = terms + (np.abs(slopes) * (size[..., None, :] + size[..., :, None])).sum(axis=-1)
-        slack = (2 * n + 16) * UNIT * terms + (4 * n + 16) * TINY * (1 + np.abs(b).sum(axis=-1) + size.sum(axis=-1, keepdims=True) + size)
+        slack = (2 * n + 16) * UNIT * terms + (4 * n + 16) * TINY * (
+            1 + np.abs(b).sum(axis=-1) + size.sum(axis=-1, keepdims=True) + size
+        )
         offset = np.nextafter(offset + direction * slack, direction * np.inf)
         slopes = np.where(own, pull[..., None], slopes)
         at_middle = (slopes * middle[..., None, :]).sum(axis=-1) + offset
-        good = np.isfinite(offset) & np.isfinite(slopes).all(axis=-1) & (direction * at_middle <= direction * end)
+        good = (
+            np.isfinite(offset)
+            & np.isfinite(slopes).all(axis=-1)
+            & (direction * at_middle <= direction * end)
+        )
         found.append((np.where(good[..., None], slopes, 0.0), np.where(good, offset, end)))
     return found[0], found[1]
 

@@ -26,7 +26,9 @@ from workbench.semantics.plan import Plan, Step
 
 affine = Meaning("affine", "lines below and above, and how coefficients pass backward through them")
 
-INFLATE = 1 + 2.0**-20  # covers the relative error of sums of up to 2^32 non-negative charges, and gamma_n against n u
+INFLATE = (
+    1 + 2.0**-20
+)  # covers the relative error of sums of up to 2^32 non-negative charges, and gamma_n against n u
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,10 +167,17 @@ def prepare(plan: Plan, step: Step, form: Linear | Relaxation, bounds: Mapping[s
                 spare = spare + (terms * TINY) * _total(bounds[o].magnitude)
     ends: tuple[Array, Array] | Array | None = None
     if isinstance(form, Relaxation):
-        low, high = (np.broadcast_to(x.offset, (x.offset.shape[0], *step.node.shape)) for x in (form.lower, form.upper))
-        ends = (_columns(charge, low.reshape(low.shape[0], n)), _columns(-charge, high.reshape(high.shape[0], n)))
+        low, high = (
+            np.broadcast_to(x.offset, (x.offset.shape[0], *step.node.shape)) for x in (form.lower, form.upper)
+        )
+        ends = (
+            _columns(charge, low.reshape(low.shape[0], n)),
+            _columns(-charge, high.reshape(high.shape[0], n)),
+        )
     elif form.bias is not None:
-        ends = np.broadcast_to(form.bias, (form.bias.shape[0], *step.node.shape)).reshape(form.bias.shape[0], n)
+        ends = np.broadcast_to(form.bias, (form.bias.shape[0], *step.node.shape)).reshape(
+            form.bias.shape[0], n
+        )
     whole = [charge, *(ends if isinstance(ends, tuple) else () if ends is None else (ends,))]
     finite = all(bool(np.isfinite(x).all()) for x in whole)
     return Prepared(form, terms, charge, v, spare, ends, finite)
@@ -213,7 +222,9 @@ def terms_of(step: Step, form: Linear | Relaxation) -> int:
     longest = step.node.size + 4
     if isinstance(form, Linear):
         inner = max((m.adjoint_terms for m in form.maps if m is not None), default=0)
-        return 0 if inner == 0 and form.bias is None else max(inner + 2, longest if form.bias is not None else 0)
+        return (
+            0 if inner == 0 and form.bias is None else max(inner + 2, longest if form.bias is not None else 0)
+        )
     copies = max((u.adjoint_terms for u in form.unfold if u is not None), default=0)
     return max(longest, copies + step.node.size) + 4
 
@@ -269,7 +280,11 @@ def backward(
                     sizes.pop(operand, None)
                 else:
                     pending[operand] = piece
-                    if size is not None and piece.shape == coefficients.shape and piece.base is coefficients.base:
+                    if (
+                        size is not None
+                        and piece.shape == coefficients.shape
+                        and piece.base is coefficients.base
+                    ):
                         sizes[operand] = size
     return Bound(pending, constant, debt)
 
@@ -372,7 +387,11 @@ def _through_lines(
         piece = np.zeros(()) if low is None else pos * low[:, None]
         if high is not None:
             other = neg * high[:, None]
-            piece = np.add(piece, other, out=other if other.shape == np.broadcast_shapes(piece.shape, other.shape) else None)
+            piece = np.add(
+                piece,
+                other,
+                out=other if other.shape == np.broadcast_shapes(piece.shape, other.shape) else None,
+            )
         if unfold is None and piece.shape[2:] == shape:
             passed.append((i, piece))
             continue

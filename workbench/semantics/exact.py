@@ -137,7 +137,7 @@ def run(plan: Plan, inputs: Mapping[str, Array], precision: int = 200) -> dict[s
         given = np.asarray(inputs[name])
         values[name] = given if given.dtype == object else rationals(given)
     for step in plan.steps:
-        operands = []
+        operands: list[Array | None] = []
         for o in step.operands:
             if o is None:
                 operands.append(None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Interval:
         """The largest absolute value in the interval."""
         return np.asarray(np.maximum(np.abs(self.lo), np.abs(self.hi)))
 
-    def __getitem__(self, key: object) -> Interval:
+    def __getitem__(self, key: Any) -> Interval:
         return Interval(self.lo[key], self.hi[key], self.simplex)
 
     def contains(self, value: Array) -> bool:
@@ -142,7 +143,9 @@ def apply(plan: Plan, step: Step, values: Mapping[str, Interval]) -> Interval:
     ]
     found: Interval = rule_for(step.node, interval)(step.call, *operands)
     if found.lo.shape[1:] != step.node.shape:
-        raise GraphError(f"{step.node.describe()}: interval of shape {found.lo.shape[1:]}, expected {step.node.shape}")
+        raise GraphError(
+            f"{step.node.describe()}: interval of shape {found.lo.shape[1:]}, expected {step.node.shape}"
+        )
     return found
 
 

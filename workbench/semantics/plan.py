@@ -138,9 +138,19 @@ def evaluate(call: Call, operands: Sequence[Array | None]) -> Array:
             return np.asarray(rule(call, FLOAT, *operands))
     except GraphError:
         raise
-    except (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, MemoryError, OverflowError) as error:
+    except (
+        ValueError,
+        TypeError,
+        IndexError,
+        KeyError,
+        ZeroDivisionError,
+        MemoryError,
+        OverflowError,
+    ) as error:
         shapes = ", ".join("-" if s is None else str(list(s)) for s in call.shapes)
-        raise GraphError(f"{call.node.describe()} cannot be computed from operands of shape {shapes}: {error}") from error
+        raise GraphError(
+            f"{call.node.describe()} cannot be computed from operands of shape {shapes}: {error}"
+        ) from error
 
 
 def _check_spread(call: Call) -> None:
@@ -174,7 +184,9 @@ def infer(nodes: Sequence[Node], weights: Mapping[str, Array]) -> tuple[Node, ..
             operands = tuple(i or None for i in node.inputs)
             for o in operands:
                 if o is not None and o not in shapes:
-                    raise GraphError(f"{node.describe()} needs {o!r}, which is computed later, in a cycle, or nowhere")
+                    raise GraphError(
+                        f"{node.describe()} needs {o!r}, which is computed later, in a cycle, or nowhere"
+                    )
             call = _call(node, operands, shapes, constants)
             value = exact_constant(call)
             if value is None:

@@ -111,7 +111,10 @@ def run(plan: Plan, inputs: Mapping[str, Array], dtype: Any = None) -> dict[str,
     -------
     name -> array of shape ``(B or 1, *shape)``; 1 where a node does not depend on the input.
     """
-    cast = (lambda a: a) if dtype is None else (lambda a: a.astype(dtype) if a.dtype.kind == "f" else a)
+
+    def cast(a: Array) -> Array:
+        return a.astype(dtype) if dtype is not None and a.dtype.kind == "f" else a
+
     values: dict[str, Array] = {}
     for name in plan.graph.inputs:
         values[name] = cast(np.asarray(inputs[name]))
@@ -124,7 +127,9 @@ def run(plan: Plan, inputs: Mapping[str, Array], dtype: Any = None) -> dict[str,
         with np.errstate(all="ignore"):
             result = np.asarray(rule(step.call, FLOAT, *operands))
         if result.shape[1:] != step.node.shape:
-            raise GraphError(f"{step.node.describe()} gave shape {result.shape[1:]}, expected {step.node.shape}")
+            raise GraphError(
+                f"{step.node.describe()} gave shape {result.shape[1:]}, expected {step.node.shape}"
+            )
         values[step.node.name] = result
     for name in plan.graph.outputs:
         if name in plan.constants:

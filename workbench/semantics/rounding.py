@@ -23,18 +23,19 @@ import numpy as np
 
 from workbench.floats.errors import (
     growth,
+    outward32,
     raised,
     sum_error,
     sum_error_by_totals,
     sum_error_classic,
 )
-from workbench.floats.format import Format
+from workbench.floats.format import BINARY32, Format
 from workbench.floats.program import Semantics, State
-from workbench.floats.rounding import round_to
+from workbench.floats.rounding import is_stored, round_to
 from workbench.graph import Array
 from workbench.op import Call, Meaning
 from workbench.semantics.affine import Linear, LinearMap, spread
-from workbench.semantics.interval import UNIT, Interval, midpoint_radius
+from workbench.semantics.interval import UNIT, Interval, midpoint_radius, product
 
 rounding = Meaning("rounding", "how far the float program's value may be from the real one")
 
@@ -110,6 +111,10 @@ def stored(call: Call, form: Format) -> tuple[Call, Call | None]:
             if c is None or c.dtype.kind != "f":
                 kept.append(c)
                 moved.append(c)
+                continue
+            if is_stored(c, form):
+                kept.append(c)
+                moved.append(np.zeros(c.shape))
                 continue
             wide = np.asarray(c, np.float64)
             near = round_to(wide, form)
@@ -236,7 +241,9 @@ def sum_of_products(
         return np.asarray(np.where(total * factor <= accumulator.largest / 4, found, np.inf))
     added = sum_error_by_totals(positive, negative, terms, accumulator)
     if additions is not None:
-        added = np.minimum(added, additions)  # infinite where an overflow was not excluded: one of them may do so
+        added = np.minimum(
+            added, additions
+        )  # infinite where an overflow was not excluded: one of them may do so
     multiplied: Array | float = 0.0
     underflow = 0.0
     rounds = int(kind == "products" and not program.exact_products)
@@ -282,50 +289,86 @@ def affine_local(
     return Local(raised(rho + rest), form, shift)
 
 
+def affine_once(
+    call: Call,
+    program: Semantics,
+    build: Callable[[Call], Linear | None],
+    ranges: tuple[Interval | None, ...],
+) -> Local:
+    """An elementwise affine operator that is one correctly rounded operation on stored numbers."""
+    form = call.cached("linear", lambda: build(call))
+    assert form is not None
+    _, delta, finite = stored_form(call, program, build)
+    shift, rest = shift_of(delta, ranges)
+    return Local(np.full((1, *call.shape), 0.0 if finite else np.inf) + rest, form, shift, "exact")
+
+
+def pairs_local(
+    call: Call, program: Semantics, x: Interval, y: Interval, unfold: tuple[LinearMap, LinearMap]
+) -> Local:
+    """The rounding of ``sum_k x_k y_k`` over two operands that both depend on the input, unfolded ``(N, *out, K)``.
+
+    Each partial derivative is the other operand: ``z_x z_y - x y = z_y (z_x - x) + x (z_y - y)``.
+    """
+    a = Interval(unfold[0].apply(x.lo), unfold[0].apply(x.hi))
+    b = Interval(unfold[1].apply(y.lo), unfold[1].apply(y.hi))
+    leaves = product(a, b)
+    high, low = np.maximum(leaves.hi, 0.0), np.minimum(leaves.lo, 0.0)
+    terms = high.shape[-1]
+    positive, negative = raised(high.sum(axis=-1), terms), raised(-low.sum(axis=-1), terms)
+    narrower = replace(program, weights=program.activations)
+    sharper = sum_error(high, program.accumulator, other=low)
+    rho = sum_of_products(narrower, positive, negative, terms, "products", sharper)
+    shape = leaves.lo.shape
+    slopes = tuple(Interval(np.broadcast_to(v.lo, shape), np.broadcast_to(v.hi, shape)) for v in (b, a))
+    return Local(rho, Slopes(slopes, unfold))
+
+
 def dense_additions(
-    weights: Array, x: Interval, bias: Array | None, program: Semantics, largest: int = 1 << 23
+    turned: Array, x: Interval, bias: Array | None, program: Semantics, largest: int = 1 << 23
 ) -> Array | None:
-    """`sum_error` of ``x @ weights + bias``, every leaf looked at; None where that would be too many.
+    """`sum_error` of ``W x + bias``, every leaf looked at; None where that would be too many.
 
     Parameters
     ----------
-    weights : ``(K, M)``, as stored.
+    turned : W, ``(M, K)``, as stored.
     x : ``(N, K)``.
-    bias : ``(M,)``, ``(N, M)`` or None.
+    bias : ``(N, M)`` or None.
     largest : number of leaves that is affordable.
 
     Returns
     -------
     ``(N, M)``.
     """
-    count, (k, m) = x.lo.shape[0], weights.shape
+    count, (m, k) = x.lo.shape[0], turned.shape
     if count * m * (k + 1) > largest or not (np.isfinite(x.lo).all() and np.isfinite(x.hi).all()):
         return None
-    live = np.flatnonzero((x.lo != 0).any(axis=0) | (x.hi != 0).any(axis=0))
-    turned = np.ascontiguousarray(weights[live].T)
-    lo, hi = x.lo[:, None, live], x.hi[:, None, live]
-    definite = bool(np.all((lo >= 0) | (hi <= 0)))
-    found = np.empty((count, m))
-    step = max(1, (1 << 20) // max(1, count * (live.size + 1)))
-    for first in range(0, m, step):
-        part = turned[None, first : first + step]
-        if definite:
-            leaves, other = part * np.where(hi > 0, hi, lo), None
-        else:
-            ends = part * lo, part * hi
-            leaves, other = np.maximum(*ends), np.minimum(*ends)
-        if bias is not None:
-            added = np.broadcast_to(bias, (count, m))[:, first : first + step, None]
-            leaves = np.concatenate([leaves, added], axis=-1)
-            other = None if other is None else np.concatenate([other, added], axis=-1)
-        found[:, first : first + step] = sum_error(leaves, program.accumulator, other=other)
-    return found
+    live = (x.lo != 0).any(axis=0) | (x.hi != 0).any(axis=0)
+    if np.count_nonzero(live) < 0.9 * k:
+        turned, x = np.ascontiguousarray(turned[:, live]), Interval(x.lo[:, live], x.hi[:, live])
+    lo, hi = x.lo, x.hi
+    size = max(1.0, np.abs(turned).max(initial=0.0)) * max(1.0, x.magnitude.max(initial=0.0))
+    if BINARY32.contains(program.accumulator) and size < 2.0**90:
+        # half the memory to sort: stored weights are float32 numbers, the rest is rounded outward
+        turned, lo, hi = turned.astype(np.float32), outward32(lo), outward32(hi)
+        bias = None if bias is None else bias.astype(np.float32)
+    if bool(np.all((lo >= 0) | (hi <= 0))):
+        leaves, other = turned * np.where(hi > 0, hi, lo)[:, None], None
+    else:
+        one, two = turned * lo[:, None], turned * hi[:, None]
+        leaves, other = np.maximum(one, two), np.minimum(one, two)
+    if bias is not None:
+        leaves = np.concatenate([leaves, bias[..., None]], axis=-1)
+        other = None if other is None else np.concatenate([other, bias[..., None]], axis=-1)
+    return sum_error(leaves, program.accumulator, other=other)
 
 
 # ---------------------------------------------------------------------- errors through a node
 
 
-def errors_through(form: Form, errors: tuple[Array | None, ...], shape: tuple[int, ...]) -> tuple[Array, Array]:
+def errors_through(
+    form: Form, errors: tuple[Array | None, ...], shape: tuple[int, ...]
+) -> tuple[Array, Array]:
     """What operands' errors make of the node: ``(|J| e, rest)``, each ``(B or 1, *out)``.
 
     The first bounds the whole of J d; the second only (J - C) d, with C from `centre`.

@@ -2098,16 +2098,9 @@ var BOX = { width: 236, height: 38, row: 20, gap: 28 };
 var DAGRE_LIMIT = 500;
 var DRAW_LIMIT = 500;
 function ranks(n, edges) {
-  const first = new Int32Array(n + 1);
+  const { first, other: target } = linked(n, edges, 0, 1);
   const indegree = new Int32Array(n);
-  for (const [a, b] of edges) {
-    first[a + 1]++;
-    indegree[b]++;
-  }
-  for (let i = 0; i < n; i++) first[i + 1] += first[i];
-  const next = first.slice(0, n);
-  const target = new Int32Array(edges.length);
-  for (const [a, b] of edges) target[next[a]++] = b;
+  for (const edge of edges) indegree[edge[1]]++;
   const rank = new Int32Array(n);
   const done = new Uint8Array(n);
   const queue = new Int32Array(n);
@@ -2138,20 +2131,23 @@ function layered(n, edges, horizontal) {
   const rows = Array.from({ length: deepest + 1 }, () => []);
   for (let i = 0; i < n; i++) rows[rank[i]].push(i);
   const place = new Float64Array(n);
-  const spread = (row) => row.forEach((box, i) => place[box] = i - (row.length - 1) / 2);
+  const spread = (row) => {
+    for (let i = 0; i < row.length; i++) place[row[i]] = i - (row.length - 1) / 2;
+  };
   rows.forEach(spread);
   const sum = new Float64Array(n);
   const seen = new Int32Array(n);
+  const flows = [linked(n, edges, 1, 0), linked(n, edges, 0, 1)];
   for (let sweep = 0; sweep < 4; sweep++) {
     const down = sweep % 2 === 0;
-    const near = Array.from({ length: n }, () => []);
-    for (const [a, b] of edges) (down ? near[b] : near[a]).push(down ? a : b);
-    const order2 = down ? rows : [...rows].reverse();
-    for (const row of order2) {
+    const { first, other } = flows[sweep % 2];
+    for (let r = 0; r < rows.length; r++) {
+      const row = rows[down ? r : rows.length - 1 - r];
+      if (row.length < 2) continue;
       for (const box of row) {
         sum[box] = 0;
-        seen[box] = near[box].length;
-        for (const other of near[box]) sum[box] += place[other];
+        seen[box] = first[box + 1] - first[box];
+        for (let k = first[box]; k < first[box + 1]; k++) sum[box] += place[other[k]];
       }
       row.sort((a, b) => (seen[a] ? sum[a] / seen[a] : place[a]) - (seen[b] ? sum[b] / seen[b] : place[b]));
       spread(row);
@@ -2159,7 +2155,7 @@ function layered(n, edges, horizontal) {
   }
   const along = horizontal ? BOX.width + 56 : BOX.height + BOX.row;
   const across = horizontal ? BOX.height + 14 : BOX.width + BOX.gap;
-  const widest = Math.max(1, ...rows.map((row) => row.length));
+  const widest = rows.reduce((most, row) => Math.max(most, row.length), 1);
   const x = new Float64Array(n);
   const y = new Float64Array(n);
   for (let i = 0; i < n; i++) {
@@ -2168,15 +2164,31 @@ function layered(n, edges, horizontal) {
     x[i] = horizontal ? a : b;
     y[i] = horizontal ? b : a;
   }
-  const routes = edges.map(([a, b]) => straight(x, y, a, b, horizontal));
   const length = (deepest + 1) * along + 12;
   const breadth = widest * across + 24;
-  return { x, y, rank, rows, routes, width: horizontal ? length : breadth, height: horizontal ? breadth : length };
+  return { x, y, rank, rows, ends: ends(x, y, edges, horizontal), routes: null, width: horizontal ? length : breadth, height: horizontal ? breadth : length };
 }
-function straight(x, y, a, b, horizontal) {
+function linked(n, edges, own, far) {
+  const first = new Int32Array(n + 1);
+  for (const edge of edges) first[edge[own] + 1]++;
+  for (let i = 0; i < n; i++) first[i + 1] += first[i];
+  const next = first.slice(0, n);
+  const other = new Int32Array(edges.length);
+  for (const edge of edges) other[next[edge[own]]++] = edge[far];
+  return { first, other };
+}
+function ends(x, y, edges, horizontal) {
   const dx = horizontal ? BOX.width / 2 : 0;
   const dy = horizontal ? 0 : BOX.height / 2;
-  return Float64Array.of(x[a] + dx, y[a] + dy, x[b] - dx, y[b] - dy);
+  const found = new Float64Array(4 * edges.length);
+  for (let i = 0; i < edges.length; i++) {
+    const [a, b] = edges[i];
+    found[4 * i] = x[a] + dx;
+    found[4 * i + 1] = y[a] + dy;
+    found[4 * i + 2] = x[b] - dx;
+    found[4 * i + 3] = y[b] - dy;
+  }
+  return found;
 }
 function layoutDagre(n, edges, horizontal, parents = [], above = /* @__PURE__ */ new Map()) {
   const g = new Uo.graphlib.Graph({ compound: above.size > 0 });
@@ -2205,9 +2217,10 @@ function layoutDagre(n, edges, horizontal, parents = [], above = /* @__PURE__ */
     x[i] = box.x;
     y[i] = box.y;
   }
-  const routes = edges.map(([a, b]) => {
+  const direct = ends(x, y, edges, horizontal);
+  const routes = edges.map(([a, b], i) => {
     const points = g.edge(`b${a}`, `b${b}`).points ?? [];
-    return points.length ? Float64Array.from(points.flatMap((p) => [p.x, p.y])) : straight(x, y, a, b, horizontal);
+    return points.length ? Float64Array.from(points.flatMap((p) => [p.x, p.y])) : direct.subarray(4 * i, 4 * i + 4);
   });
   const along = horizontal ? x : y;
   const across = horizontal ? y : x;
@@ -2218,18 +2231,18 @@ function layoutDagre(n, edges, horizontal, parents = [], above = /* @__PURE__ */
   for (let i = 0; i < n; i++) rows[rank[i]].push(i);
   for (const row of rows) row.sort((a, b) => across[a] - across[b]);
   const size = g.graph();
-  return { x, y, rank, rows, routes, width: size.width ?? 0, height: size.height ?? 0 };
+  return { x, y, rank, rows, ends: direct, routes, width: size.width ?? 0, height: size.height ?? 0 };
 }
 function neighbour(placed, edges, from, key2, horizontal) {
   const forward = horizontal ? "ArrowRight" : "ArrowDown";
   const back = horizontal ? "ArrowLeft" : "ArrowUp";
   const across = horizontal ? placed.y : placed.x;
   if (key2 === forward || key2 === back) {
-    const linked = edges.filter(([a, b]) => (key2 === forward ? a : b) === from).map(([a, b]) => key2 === forward ? b : a);
-    linked.sort(
+    const linked2 = edges.filter(([a, b]) => (key2 === forward ? a : b) === from).map(([a, b]) => key2 === forward ? b : a);
+    linked2.sort(
       (a, b) => Math.abs(placed.rank[a] - placed.rank[from]) - Math.abs(placed.rank[b] - placed.rank[from]) || Math.abs(across[a] - across[from]) - Math.abs(across[b] - across[from])
     );
-    return linked[0] ?? null;
+    return linked2[0] ?? null;
   }
   const row = placed.rows[placed.rank[from]] ?? [];
   const step = key2 === (horizontal ? "ArrowDown" : "ArrowRight") ? 1 : -1;
@@ -2312,7 +2325,7 @@ var sliderToEps = (t, max) => Number((max * t ** POWER).toPrecision(3));
 var epsToSlider = (eps, max) => max > 0 ? Math.min(Math.max(eps / max, 0), 1) ** (1 / POWER) : 0;
 
 // src/views/camera.ts
-var LEAST = 0.01;
+var LEAST = 2e-3;
 var MOST = 3;
 function zoomAt(camera, factor, px, py) {
   const k = Math.min(Math.max(camera.k * factor, LEAST), MOST);
@@ -2538,7 +2551,7 @@ function isStale(stamp, now) {
 }
 
 // src/views/style.css
-var style_default = '.wb{--bg: var(--jp-layout-color1, #fff);--bg2: color-mix(in srgb, var(--jp-layout-color1, #fff) 62%, var(--jp-layout-color2, #eaedf1));--line: var(--jp-border-color2, #dfe3e8);--line2: var(--jp-border-color3, #eceff3);--tx: var(--jp-ui-font-color0, #1d2430);--tx2: #545e6e;--tx3: #7f8998;--acc: #1a66c4;--acc2: #e6f0fc;--int: #1f6fd1;--int2: #b9d5f5;--rnd: #b35a06;--rnd2: #f6c48f;--ok: #176f42;--ok2: #e2f4ea;--no: #b3261e;--no2: #fbe6e4;--un: #5d6675;--un2: #e9ecf0;--pt: #111827;--haze: #77818f;--on-acc: #fff;--mono: var(--jp-code-font-family, ui-monospace, "DejaVu Sans Mono", monospace);font:12.5px/1.45 var(--jp-ui-font-family, "Inter", "DejaVu Sans", system-ui, sans-serif);color:var(--tx);background:var(--bg);border:1px solid var(--line);border-radius:8px;overflow:hidden;text-align:left;position:relative;isolation:isolate;display:flex;flex-direction:column;container-type:inline-size;font-variant-numeric:tabular-nums}.wb.wb-dark{--bg: var(--jp-layout-color1, #15181e);--bg2: color-mix(in srgb, var(--jp-layout-color1, #15181e) 70%, var(--jp-layout-color2, #2b323d));--line: var(--jp-border-color2, #333c48);--line2: var(--jp-border-color3, #262d36);--tx: var(--jp-ui-font-color0, #e6eaf0);--tx2: #a9b2bf;--tx3: #7b8696;--acc: #6aacf7;--acc2: #1c3350;--int: #5aa2f5;--int2: #274a73;--rnd: #f2a25a;--rnd2: #6b4520;--ok: #55cb93;--ok2: #16352a;--no: #f58a82;--no2: #43211f;--un: #a3adba;--un2: #2b323c;--pt: #f4f6f9;--haze: #8d97a6;--on-acc: #0c1420;color-scheme:dark}.wb *,.wb *:before{box-sizing:border-box}.wb :focus{outline:none}.wb :focus-visible{outline:2px solid var(--acc);outline-offset:1px;border-radius:4px}.wb [hidden]{display:none!important}.wb button,.wb select,.wb input{font:inherit;color:inherit;margin:0}.wb select,.wb .wb-btn,.wb .wb-text{background:var(--bg);border:1px solid var(--line);border-radius:6px;height:26px;padding:0 8px}.wb select{padding-right:4px;max-width:200px;text-overflow:ellipsis}.wb .wb-foot select{max-width:152px;height:24px;font-size:12px}.wb .wb-btn{cursor:pointer;white-space:nowrap;color:var(--tx);display:inline-flex;align-items:center;gap:5px}.wb .wb-btn:hover,.wb select:hover{border-color:var(--tx3)}.wb .wb-btn.wb-flat{border-color:transparent;background:none;color:var(--tx2);padding:0 6px;height:24px;font-size:11.5px}.wb .wb-btn.wb-flat:hover{color:var(--tx);background:var(--line2)}.wb .wb-btn.wb-main{background:var(--acc);border-color:var(--acc);color:var(--on-acc);font-weight:600}.wb .wb-btn:disabled{opacity:.45;cursor:default}.wb .wb-text{width:78px;font-family:var(--mono);font-size:11.5px}.wb .wb-text[aria-invalid=true]{border-color:var(--no);color:var(--no)}.wb-lab{color:var(--tx2);font-size:11px;white-space:nowrap}.wb-num{font-family:var(--mono);font-size:11.5px}.wb-grow{flex:1 1 0;min-width:0}.wb-clip{overflow:hidden;text-overflow:ellipsis;white-space:nowrap;min-width:0}.wb-row{display:flex;align-items:center;gap:8px;min-width:0}.wb-seg{display:inline-flex;border:1px solid var(--line);border-radius:6px;overflow:hidden;background:var(--bg)}.wb-seg button{border:0;border-right:1px solid var(--line);background:none;padding:0 9px;height:24px;color:var(--tx2);cursor:pointer;white-space:nowrap}.wb-seg button:last-child{border:0}.wb-seg button:hover{color:var(--tx)}.wb-seg button[aria-checked=true]{background:var(--acc2);color:var(--acc);font-weight:600}.wb-seg button:focus-visible{outline-offset:-2px}.wb-bar{display:flex;flex-wrap:wrap;align-items:center;gap:6px 16px;padding:8px 12px;border-bottom:1px solid var(--line);background:var(--bg2);min-height:52px}.wb-thumb{width:36px;height:36px;image-rendering:pixelated;border:1px solid var(--line2);border-radius:3px;object-fit:contain;flex:none}.wb-name{font-weight:600;max-width:190px}.wb-pick select{border-color:transparent;background:none;height:20px;padding:0;margin-left:-3px;color:var(--tx2);font-size:11.5px;max-width:190px}.wb-eps{flex:1 1 220px;max-width:360px}.wb input[type=range]{-webkit-appearance:none;appearance:none;background:none;width:100%;min-width:90px;height:22px;cursor:pointer;--at: 0%}.wb input[type=range]::-webkit-slider-runnable-track{height:4px;border-radius:2px;background:linear-gradient(90deg,var(--acc) var(--at),var(--line) var(--at))}.wb input[type=range]::-moz-range-track{height:4px;border-radius:2px;background:linear-gradient(90deg,var(--acc) var(--at),var(--line) var(--at))}.wb input[type=range]::-webkit-slider-thumb{-webkit-appearance:none;width:16px;height:16px;margin-top:-6px;border-radius:50%;background:var(--bg);border:2px solid var(--acc)}.wb input[type=range]::-moz-range-thumb{width:12px;height:12px;border-radius:50%;background:var(--bg);border:2px solid var(--acc)}.wb-main-grid{display:grid;grid-template-columns:var(--split, 392px) 5px minmax(0,1fr);height:588px;min-height:0}.wb-split{cursor:col-resize;background:linear-gradient(90deg,transparent 2px,var(--line) 2px,var(--line) 3px,transparent 3px);touch-action:none}.wb-split:hover,.wb-split:focus-visible{background:var(--acc2)}.wb-pane{display:flex;flex-direction:column;min-width:0;min-height:0;position:relative}.wb-alone .wb-pane{height:540px}.wb-head{display:flex;align-items:center;gap:4px 8px;padding:0 12px;border-bottom:1px solid var(--line2);min-height:36px;flex:none}.wb-head b{font-size:13px}.wb .wb-graph .wb-head{gap:4px}.wb .wb-graph .wb-head .wb-btn{padding:0 4px}.wb-foot{display:flex;align-items:center;flex-wrap:wrap;gap:4px 8px;padding:3px 12px;border-top:1px solid var(--line2);min-height:36px;flex:none}.wb-stage{flex:1 1 0;min-height:0;position:relative;overflow:hidden;touch-action:none;cursor:grab}.wb-stage:active{cursor:grabbing}.wb-stage:focus-visible{outline-offset:-2px}.wb-stage>svg,.wb-stage>canvas{position:absolute;inset:0;width:100%;height:100%;display:block}.wb-search{position:absolute;top:8px;left:8px;right:8px;display:flex;gap:4px;align-items:center;background:var(--bg);border:1px solid var(--acc);border-radius:6px;padding:2px 4px;z-index:2;cursor:auto}.wb-search input{border:0;background:none;flex:1;min-width:40px;height:24px;padding:0 4px}.wb-search input:focus-visible{outline:none}.wb-tip{position:absolute;z-index:5;pointer-events:none;max-width:340px;background:var(--bg);color:var(--tx);border:1px solid var(--tx3);border-radius:6px;padding:6px 9px;font-size:12px;line-height:1.4;overflow-wrap:anywhere}.wb-tip div+div{margin-top:1px}.wb-tip .wb-num{color:var(--tx2)}.wb-menu{position:absolute;z-index:6;background:var(--bg);border:1px solid var(--tx3);border-radius:6px;padding:4px;min-width:160px;display:flex;flex-direction:column;max-height:420px;overflow:auto}.wb-menu .wb-btn{border:0;justify-content:flex-start}.wb-menu .wb-btn:hover,.wb-menu .wb-btn:focus-visible{background:var(--acc2)}.wb-help{padding:10px 12px;width:372px;max-width:calc(100% - 24px);right:12px;top:56px}.wb-help dl{display:grid;grid-template-columns:auto 1fr;gap:2px 12px;margin:0}.wb-help dt{font-family:var(--mono);font-size:11.5px;color:var(--acc)}.wb-help dd{margin:0}.wb-help p{margin:6px 0 0;color:var(--tx2)}.wb kbd{font:10.5px var(--mono);border:1px solid var(--line);border-radius:3px;padding:0 4px;color:var(--tx2);background:none}.wb-tabs{display:flex;align-self:stretch}.wb-tabs button{border:0;background:none;padding:8px 9px;color:var(--tx2);cursor:pointer;white-space:nowrap}.wb-tabs button:hover{color:var(--tx)}.wb-tabs button[aria-selected=true]{color:var(--tx);font-weight:600;box-shadow:inset 0 -2px var(--acc)}.wb-tabs button:focus-visible{outline-offset:-3px}.wb-body{flex:1 1 0;min-height:0;overflow:auto;padding:4px 12px 8px;display:flex;flex-direction:column}.wb-body:focus-visible{outline-offset:-3px}.wb-tools{display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;min-height:30px}.wb-tools label{display:inline-flex;gap:5px;align-items:center;color:var(--tx2);font-size:11px}.wb-tools select{height:24px;font-size:12px;color:var(--tx)}.wb-chip{display:inline-flex;align-items:center;gap:5px;color:var(--tx2);white-space:nowrap}.wb-chip svg{display:block;flex:none}.wb-for{font-size:11px;color:var(--tx2);white-space:nowrap;display:inline-flex;gap:4px;align-items:center;border-radius:4px;padding:1px 5px;margin-left:-5px}.wb-for[data-state=stale]{color:var(--un);background:var(--un2);font-weight:600}.wb-drawn{transition:opacity .14s linear}.wb-drawn[data-state=stale]{opacity:.38}.wb-plot{display:block;width:100%;flex:none;cursor:crosshair;touch-action:pan-y}.wb-plot:focus-visible{outline-offset:-1px}.wb svg text{fill:var(--tx2);font-size:11px;font-family:inherit}.wb svg .wb-n{font-family:var(--mono);font-size:10.5px}.wb svg .wb-t{fill:var(--tx);font-weight:600;font-size:12px}.wb-two{display:grid;grid-template-columns:minmax(240px,1fr) minmax(260px,1fr);gap:4px 20px;margin-top:4px;align-items:start}.wb-table{border-collapse:collapse;width:100%}.wb-table td,.wb-table th{padding:3px 0;border-bottom:1px solid var(--line2);text-align:left;font-weight:400;vertical-align:baseline}.wb-table th{color:var(--tx2);padding-right:10px;white-space:nowrap;font-size:11.5px}.wb-table td:last-child{text-align:right;font-family:var(--mono);font-size:11.5px;overflow-wrap:anywhere}.wb-table tr[data-kind=rounding] td{color:var(--rnd)}.wb-table tr.wb-click{cursor:pointer}.wb-table tr.wb-click:hover td,.wb-table tr.wb-click:hover th{background:var(--acc2)}.wb-empty{margin:auto;padding:24px;max-width:420px;text-align:center;color:var(--tx2)}.wb-empty b{display:block;color:var(--tx);margin-bottom:4px}.wb-maps{display:flex;flex-wrap:wrap;gap:8px;padding:4px 0}.wb-map{margin:0;cursor:crosshair}.wb-map canvas{display:block;image-rendering:pixelated;border:1px solid var(--line);border-radius:3px}.wb-map figcaption{font:10.5px var(--mono);color:var(--tx2)}.wb-map[data-selected=true] canvas{border-color:var(--acc);outline:1px solid var(--acc)}.wb-code{font:11.5px/1.5 var(--mono);background:var(--bg2);border:1px solid var(--line2);border-radius:6px;padding:8px 10px;margin:4px 0 0;white-space:pre-wrap;overflow-wrap:anywhere}.wb-formula{font-size:15px;padding:8px 0 4px}.wb-stat{display:flex;flex-wrap:wrap;align-items:center;gap:4px 14px;padding:8px 12px;border-top:1px solid var(--line);background:var(--bg2);min-height:46px}.wb-verdict{display:inline-flex;align-items:center;gap:6px;font-weight:700;padding:3px 9px;border-radius:6px;background:var(--un2);color:var(--un);white-space:nowrap}.wb-verdict[data-state=verified]{background:var(--ok2);color:var(--ok)}.wb-verdict[data-state=falsified],.wb-verdict[data-state=failed]{background:var(--no2);color:var(--no)}.wb-prog{width:120px;height:6px;border-radius:3px;background:var(--line);overflow:hidden;flex:none}.wb-prog i{display:block;height:100%;background:var(--acc);width:0}.wb-notice{padding:5px 12px;background:var(--no2);color:var(--no);border-top:1px solid var(--line)}.wb-toast{position:absolute;right:12px;bottom:54px;z-index:7;background:var(--tx);color:var(--bg);border-radius:6px;padding:4px 10px;font-size:12px}.wb-sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}.wb-g-box{fill:var(--bg);stroke:var(--tx3);stroke-opacity:.55}.wb-g-edge{fill:none;stroke:var(--tx3)}.wb-g-arrow{fill:var(--tx3)}.wb-g-node{cursor:pointer}.wb-g-node:hover .wb-g-box{stroke:var(--acc);stroke-opacity:1}.wb-g-node[data-selected=true] .wb-g-box{stroke:var(--acc);stroke-width:2;stroke-opacity:1}.wb-g-node[data-near=true] .wb-g-box{stroke:var(--acc);stroke-opacity:.8}.wb-g-edge[data-near=true]{stroke:var(--acc);stroke-width:1.6}.wb-g-node[data-hit=true] .wb-g-box{stroke:var(--rnd);stroke-width:2;stroke-dasharray:4 2;stroke-opacity:1}.wb-g-hull{fill:var(--bg2);fill-opacity:.7;stroke:var(--line);stroke-dasharray:3 3}.wb-g-hull-label{cursor:pointer}.wb-g-group{stroke-width:1}.wb-stage:focus-visible .wb-g-node[data-selected=true] .wb-g-box{stroke-width:3}.wb-p-on{fill:var(--int);stroke:var(--int)}.wb-p-off{fill:var(--bg);stroke:var(--int)}.wb-p-unstable{stroke:var(--int)}.wb-p-plain{fill:var(--int);stroke:var(--int)}.wb-p-nan{stroke:var(--no)}.wb-hatch-a{fill:var(--int2)}.wb-hatch-b{fill:var(--int)}@container (max-width: 719px){.wb-main-grid{grid-template-columns:minmax(0,1fr);height:auto}.wb-main-grid>.wb-split{display:none}.wb-main-grid>.wb-pane{height:420px}.wb-main-grid>.wb-pane+.wb-split+.wb-pane{height:560px;border-top:1px solid var(--line)}.wb-two{grid-template-columns:minmax(0,1fr)}}@media(prefers-reduced-motion:reduce){.wb-drawn{transition:none}}@media(forced-colors:active){.wb-g-node[data-selected=true] .wb-g-box{stroke:Highlight}}';
+var style_default = '.wb{--bg: var(--jp-layout-color1, #fff);--bg2: color-mix(in srgb, var(--jp-layout-color1, #fff) 62%, var(--jp-layout-color2, #eaedf1));--line: var(--jp-border-color2, #dfe3e8);--line2: var(--jp-border-color3, #eceff3);--tx: var(--jp-ui-font-color0, #1d2430);--tx2: #545e6e;--tx3: #7f8998;--acc: #1a66c4;--acc2: #e6f0fc;--int: #1f6fd1;--int2: #b9d5f5;--rnd: #b35a06;--rnd2: #f6c48f;--ok: #176f42;--ok2: #e2f4ea;--no: #b3261e;--no2: #fbe6e4;--un: #5d6675;--un2: #e9ecf0;--pt: #111827;--haze: #77818f;--on-acc: #fff;--mono: var(--jp-code-font-family, ui-monospace, "DejaVu Sans Mono", monospace);font:12.5px/1.45 var(--jp-ui-font-family, "Inter", "DejaVu Sans", system-ui, sans-serif);color:var(--tx);background:var(--bg);border:1px solid var(--line);border-radius:8px;overflow:hidden;text-align:left;position:relative;isolation:isolate;display:flex;flex-direction:column;container-type:inline-size;font-variant-numeric:tabular-nums}.wb.wb-dark{--bg: var(--jp-layout-color1, #15181e);--bg2: color-mix(in srgb, var(--jp-layout-color1, #15181e) 70%, var(--jp-layout-color2, #2b323d));--line: var(--jp-border-color2, #333c48);--line2: var(--jp-border-color3, #262d36);--tx: var(--jp-ui-font-color0, #e6eaf0);--tx2: #a9b2bf;--tx3: #7b8696;--acc: #6aacf7;--acc2: #1c3350;--int: #5aa2f5;--int2: #274a73;--rnd: #f2a25a;--rnd2: #6b4520;--ok: #55cb93;--ok2: #16352a;--no: #f58a82;--no2: #43211f;--un: #a3adba;--un2: #2b323c;--pt: #f4f6f9;--haze: #8d97a6;--on-acc: #0c1420;color-scheme:dark}.wb *,.wb *:before{box-sizing:border-box}.wb :focus{outline:none}.wb :focus-visible{outline:2px solid var(--acc);outline-offset:1px;border-radius:4px}.wb [hidden]{display:none!important}.wb button,.wb select,.wb input{font:inherit;color:inherit;margin:0}.wb select,.wb .wb-btn,.wb .wb-text{background:var(--bg);border:1px solid var(--line);border-radius:6px;height:26px;padding:0 8px}.wb select{padding-right:4px;max-width:200px;text-overflow:ellipsis}.wb .wb-foot select{max-width:156px;height:24px;font-size:12px}.wb .wb-btn{cursor:pointer;white-space:nowrap;color:var(--tx);display:inline-flex;align-items:center;gap:5px}.wb .wb-btn:hover,.wb select:hover{border-color:var(--tx3)}.wb .wb-btn.wb-flat{border-color:transparent;background:none;color:var(--tx2);padding:0 6px;height:24px;font-size:11.5px}.wb .wb-btn.wb-flat:hover{color:var(--tx);background:var(--line2)}.wb .wb-btn.wb-main{background:var(--acc);border-color:var(--acc);color:var(--on-acc);font-weight:600}.wb .wb-btn:disabled{opacity:.45;cursor:default}.wb .wb-text{width:78px;font-family:var(--mono);font-size:11.5px}.wb .wb-text[aria-invalid=true]{border-color:var(--no);color:var(--no)}.wb-lab{color:var(--tx2);font-size:11px;white-space:nowrap}.wb-num{font-family:var(--mono);font-size:11.5px}.wb-grow{flex:1 1 0;min-width:0}.wb-clip{overflow:hidden;text-overflow:ellipsis;white-space:nowrap;min-width:0}.wb-row{display:flex;align-items:center;gap:8px;min-width:0}.wb-row>.wb-lab:not(.wb-clip){flex:none}.wb-seg{display:inline-flex;border:1px solid var(--line);border-radius:6px;overflow:hidden;background:var(--bg)}.wb-seg button{border:0;border-right:1px solid var(--line);background:none;padding:0 9px;height:24px;color:var(--tx2);cursor:pointer;white-space:nowrap}.wb-seg button:last-child{border:0}.wb-seg button:hover{color:var(--tx)}.wb-seg button[aria-checked=true]{background:var(--acc2);color:var(--acc);font-weight:600}.wb-seg button:focus-visible{outline-offset:-2px}.wb-bar{display:flex;flex-wrap:wrap;align-items:center;gap:6px 16px;padding:8px 12px;border-bottom:1px solid var(--line);background:var(--bg2);min-height:52px}.wb-thumb{width:36px;height:36px;image-rendering:pixelated;border:1px solid var(--line2);border-radius:3px;object-fit:contain;flex:none}.wb-name{font-weight:600;max-width:190px}.wb-pick select{border-color:transparent;background:none;height:20px;padding:0;margin-left:-3px;color:var(--tx2);font-size:11.5px;max-width:190px}.wb-eps{flex:1 1 220px;max-width:360px}.wb input[type=range]{-webkit-appearance:none;appearance:none;background:none;width:100%;min-width:90px;height:22px;cursor:pointer;--at: 0%}.wb input[type=range]::-webkit-slider-runnable-track{height:4px;border-radius:2px;background:linear-gradient(90deg,var(--acc) var(--at),var(--line) var(--at))}.wb input[type=range]::-moz-range-track{height:4px;border-radius:2px;background:linear-gradient(90deg,var(--acc) var(--at),var(--line) var(--at))}.wb input[type=range]::-webkit-slider-thumb{-webkit-appearance:none;width:16px;height:16px;margin-top:-6px;border-radius:50%;background:var(--bg);border:2px solid var(--acc)}.wb input[type=range]::-moz-range-thumb{width:12px;height:12px;border-radius:50%;background:var(--bg);border:2px solid var(--acc)}.wb-main-grid{display:grid;grid-template-columns:var(--split, 392px) 5px minmax(0,1fr);height:588px;min-height:0}.wb-split{cursor:col-resize;background:linear-gradient(90deg,transparent 2px,var(--line) 2px,var(--line) 3px,transparent 3px);touch-action:none}.wb-split:hover,.wb-split:focus-visible{background:var(--acc2)}.wb-pane{display:flex;flex-direction:column;min-width:0;min-height:0;position:relative}.wb-alone .wb-pane{height:540px}.wb-head{display:flex;align-items:center;gap:4px 8px;padding:0 12px;border-bottom:1px solid var(--line2);min-height:36px;flex:none}.wb-head b{font-size:13px}.wb .wb-graph .wb-head{gap:4px}.wb .wb-graph .wb-head .wb-btn{padding:0 4px}.wb-foot{display:flex;align-items:center;flex-wrap:wrap;gap:4px 8px;padding:3px 12px;border-top:1px solid var(--line2);min-height:36px;flex:none}.wb-stage{flex:1 1 0;min-height:0;position:relative;overflow:hidden;touch-action:none;cursor:grab}.wb-stage>.wb-for{position:absolute;right:8px;bottom:4px;background:var(--bg);margin:0;pointer-events:none}.wb-stage .wb-g-stripe,.wb-stage .wb-g-value,.wb-stage .wb-g-phases,.wb-stage canvas{transition:opacity .14s linear}.wb-stage[data-state=stale] :is(.wb-g-stripe,.wb-g-value,.wb-g-phases){opacity:.35}.wb-stage[data-state=stale] canvas{opacity:.55}.wb-stage>.wb-for[data-state=stale]{background:var(--un2)}.wb-stage:active{cursor:grabbing}.wb-stage:focus-visible{outline-offset:-2px}.wb-stage>svg,.wb-stage>canvas{position:absolute;inset:0;width:100%;height:100%;display:block}.wb-search{position:absolute;top:8px;left:8px;right:8px;display:flex;gap:4px;align-items:center;background:var(--bg);border:1px solid var(--acc);border-radius:6px;padding:2px 4px;z-index:2;cursor:auto}.wb-search input{border:0;background:none;flex:1;min-width:40px;height:24px;padding:0 4px}.wb-search input:focus-visible{outline:none}.wb-tip{position:absolute;z-index:5;pointer-events:none;max-width:340px;background:var(--bg);color:var(--tx);border:1px solid var(--tx3);border-radius:6px;padding:6px 9px;font-size:12px;line-height:1.4;overflow-wrap:anywhere}.wb-tip div+div{margin-top:1px}.wb-tip .wb-num{color:var(--tx2)}.wb-menu{position:absolute;z-index:6;background:var(--bg);border:1px solid var(--tx3);border-radius:6px;padding:4px;min-width:160px;display:flex;flex-direction:column;max-height:420px;overflow:auto}.wb-menu .wb-btn{border:0;justify-content:flex-start}.wb-menu .wb-btn:hover,.wb-menu .wb-btn:focus-visible{background:var(--acc2)}.wb-help{padding:10px 12px;width:372px;max-width:calc(100% - 24px);right:12px;top:56px}.wb-help dl{display:grid;grid-template-columns:auto 1fr;gap:2px 12px;margin:0}.wb-help dt{font-family:var(--mono);font-size:11.5px;color:var(--acc)}.wb-help dd{margin:0}.wb-help p{margin:6px 0 0;color:var(--tx2)}.wb kbd{font:10.5px var(--mono);border:1px solid var(--line);border-radius:3px;padding:0 4px;color:var(--tx2);background:none}.wb-tabs{display:flex;align-self:stretch}.wb-tabs button{border:0;background:none;padding:8px 9px;color:var(--tx2);cursor:pointer;white-space:nowrap}.wb-tabs button:hover{color:var(--tx)}.wb-tabs button[aria-selected=true]{color:var(--tx);font-weight:600;box-shadow:inset 0 -2px var(--acc)}.wb-tabs button:focus-visible{outline-offset:-3px}.wb-body{flex:1 1 0;min-height:0;overflow:auto;padding:4px 12px 8px;display:flex;flex-direction:column}.wb-body:focus-visible{outline-offset:-3px}.wb-tools{display:flex;flex-wrap:wrap;gap:2px 10px;align-items:center;min-height:30px}.wb-tools label{display:inline-flex;gap:5px;align-items:center;color:var(--tx2);font-size:11px}.wb-tools select{height:24px;font-size:12px;color:var(--tx)}.wb-chip{display:inline-flex;align-items:center;gap:5px;color:var(--tx2);white-space:nowrap}.wb-chip svg{display:block;flex:none}.wb-for{font-size:11px;color:var(--tx2);white-space:nowrap;display:inline-flex;gap:4px;align-items:center;border-radius:4px;padding:1px 5px;margin-left:-5px}.wb-for[data-state=stale]{color:var(--un);background:var(--un2);font-weight:600}.wb-drawn{transition:opacity .14s linear}.wb-drawn[data-state=stale]{opacity:.38}.wb-plot{display:block;width:100%;flex:none;cursor:crosshair;touch-action:pan-y}.wb-plot:focus-visible{outline-offset:-1px}.wb svg text{fill:var(--tx2);font-size:11px;font-family:inherit}.wb svg .wb-n{font-family:var(--mono);font-size:10.5px}.wb svg .wb-t{fill:var(--tx);font-weight:600;font-size:12px}.wb-two{display:grid;grid-template-columns:minmax(240px,1fr) minmax(260px,1fr);gap:4px 20px;margin-top:4px;align-items:start}.wb-table{border-collapse:collapse;width:100%}.wb-table td,.wb-table th{padding:3px 0;border-bottom:1px solid var(--line2);text-align:left;font-weight:400;vertical-align:baseline}.wb-table th{color:var(--tx2);padding-right:10px;white-space:nowrap;font-size:11.5px}.wb-table td:last-child{text-align:right;font-family:var(--mono);font-size:11.5px;overflow-wrap:anywhere}.wb-table tr[data-kind=rounding] td{color:var(--rnd)}.wb-table tr.wb-click{cursor:pointer}.wb-table tr.wb-click:hover td,.wb-table tr.wb-click:hover th{background:var(--acc2)}.wb-empty{margin:auto;padding:24px;max-width:420px;text-align:center;color:var(--tx2)}.wb-empty b{display:block;color:var(--tx);margin-bottom:4px}.wb-maps{display:flex;flex-wrap:wrap;gap:8px;padding:4px 0}.wb-map{margin:0;cursor:crosshair}.wb-map canvas{display:block;image-rendering:pixelated;border:1px solid var(--line);border-radius:3px}.wb-map figcaption{font:10.5px var(--mono);color:var(--tx2)}.wb-map[data-selected=true] canvas{border-color:var(--acc);outline:1px solid var(--acc)}.wb-code{font:11.5px/1.5 var(--mono);background:var(--bg2);border:1px solid var(--line2);border-radius:6px;padding:8px 10px;margin:4px 0 0;white-space:pre-wrap;overflow-wrap:anywhere}.wb-formula{font-size:15px;padding:8px 0 4px}.wb-stat{display:flex;flex-wrap:wrap;align-items:center;gap:4px 14px;padding:8px 12px;border-top:1px solid var(--line);background:var(--bg2);min-height:54px}.wb-verdict{display:inline-flex;align-items:center;gap:6px;font-weight:700;padding:3px 9px;border-radius:6px;background:var(--un2);color:var(--un);white-space:nowrap}.wb-verdict[data-state=verified]{background:var(--ok2);color:var(--ok)}.wb-verdict[data-state=falsified],.wb-verdict[data-state=failed]{background:var(--no2);color:var(--no)}.wb-prog{width:120px;height:6px;border-radius:3px;background:var(--line);overflow:hidden;flex:none}.wb-prog i{display:block;height:100%;background:var(--acc);width:0}.wb-notice{padding:5px 12px;background:var(--no2);color:var(--no);border-top:1px solid var(--line)}.wb-toast{position:absolute;right:12px;bottom:54px;z-index:7;background:var(--tx);color:var(--bg);border-radius:6px;padding:4px 10px;font-size:12px}.wb-sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}.wb-g-box{fill:var(--bg);stroke:var(--tx3);stroke-opacity:.55}.wb-g-edge{fill:none;stroke:var(--tx3)}.wb-g-arrow{fill:var(--tx3)}.wb-g-node{cursor:pointer}.wb-g-node:hover .wb-g-box{stroke:var(--acc);stroke-opacity:1}.wb-g-node[data-selected=true] .wb-g-box{stroke:var(--acc);stroke-width:2;stroke-opacity:1}.wb-g-node[data-near=true] .wb-g-box{stroke:var(--acc);stroke-opacity:.8}.wb-g-edge[data-near=true]{stroke:var(--acc);stroke-width:1.6}.wb-g-node[data-hit=true] .wb-g-box{stroke:var(--rnd);stroke-width:2;stroke-dasharray:4 2;stroke-opacity:1}.wb-g-hull{fill:var(--bg2);fill-opacity:.7;stroke:var(--line);stroke-dasharray:3 3}.wb-g-hull-label{cursor:pointer}.wb-g-group{stroke-width:1}.wb-stage:focus-visible .wb-g-node[data-selected=true] .wb-g-box{stroke-width:3}.wb-p-on{fill:var(--int);stroke:var(--int)}.wb-p-off{fill:var(--bg);stroke:var(--int)}.wb-p-unstable{stroke:var(--int)}.wb-p-plain{fill:var(--int);stroke:var(--int)}.wb-p-nan{stroke:var(--no)}.wb-hatch-a{fill:var(--int2)}.wb-hatch-b{fill:var(--int)}@container (max-width: 719px){.wb-main-grid{grid-template-columns:minmax(0,1fr);height:auto}.wb-main-grid>.wb-split{display:none}.wb-main-grid>.wb-pane{height:420px}.wb-main-grid>.wb-pane.wb-inspector{height:auto;min-height:520px;border-top:1px solid var(--line)}.wb-inspector .wb-body{flex:none;overflow:visible}.wb-two{grid-template-columns:minmax(0,1fr)}}@media(prefers-reduced-motion:reduce){.wb-drawn{transition:none}}@media(forced-colors:active){.wb-g-node[data-selected=true] .wb-g-box{stroke:Highlight}}';
 
 // src/views/frame.ts
 function isDark(body) {
@@ -2556,7 +2569,9 @@ function mount(el, model2, signal, label) {
   el.replaceChildren(root);
   signal.addEventListener("abort", () => root.remove(), { once: true });
   const themed = [];
+  const colours = /* @__PURE__ */ new Map();
   const theme = () => {
+    colours.clear();
     root.classList.toggle("wb-dark", isDark(document.body));
     for (const act of themed) act();
   };
@@ -2608,7 +2623,14 @@ function mount(el, model2, signal, label) {
       }
     },
     onTheme: (act) => themed.push(act),
-    colour: (name) => getComputedStyle(root).getPropertyValue(name).trim() || "#888"
+    colour(name) {
+      let found = colours.get(name);
+      if (found === void 0) {
+        found = getComputedStyle(root).getPropertyValue(name).trim() || "#888";
+        colours.set(name, found);
+      }
+      return found;
+    }
   };
 }
 function fallbackCopy(root, text) {
@@ -2717,7 +2739,7 @@ function buildSvg(scene, unique) {
     );
   }
   visible2.edges.forEach(([a, b], i) => {
-    world.append(s("path", { class: "wb-g-edge", "data-from": a, "data-to": b, d: route(placed.routes[i], horizontal), "marker-end": `url(#${unique}-a)` }));
+    world.append(s("path", { class: "wb-g-edge", "data-from": a, "data-to": b, d: route(placed.routes?.[i] ?? placed.ends.subarray(4 * i, 4 * i + 4), horizontal), "marker-end": `url(#${unique}-a)` }));
   });
   visible2.boxes.forEach((box, i) => {
     const [x, y] = [placed.x[i] - BOX.width / 2, placed.y[i] - BOX.height / 2];
@@ -2793,6 +2815,8 @@ function phaseBar(g, sum, unique) {
 
 // src/views/graph-canvas.ts
 var SHADES = 32;
+var FAR = 0.28;
+var PIXELS = 0.09;
 function prepare(scene, paint) {
   const n = scene.visible.boxes.length;
   const shade = new Int16Array(n).fill(-1);
@@ -2809,10 +2833,15 @@ function prepare(scene, paint) {
 function drawCanvas(ctx, p, camera, w, h2, ratio, palette) {
   const { placed, visible: visible2 } = p.scene;
   const { k } = camera;
+  const pixels = k < PIXELS;
   const [x0, y0] = [-camera.x / k, -camera.y / k];
   const [x1, y1] = [x0 + w / k, y0 + h2 / k];
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-  ctx.clearRect(0, 0, w, h2);
+  const seen = inSight(p, x0, y0, x1, y1);
+  if (pixels) {
+    drawPixels(ctx, p, seen, camera, Math.round(w * ratio), Math.round(h2 * ratio), ratio, palette);
+    ctx.globalCompositeOperation = "destination-over";
+  } else ctx.clearRect(0, 0, w, h2);
   ctx.setTransform(k * ratio, 0, 0, k * ratio, camera.x * ratio, camera.y * ratio);
   ctx.lineWidth = 1 / k;
   ctx.strokeStyle = palette.line;
@@ -2823,39 +2852,71 @@ function drawCanvas(ctx, p, camera, w, h2, ratio, palette) {
   ctx.strokeStyle = palette.tx3;
   ctx.globalAlpha = k < 0.2 ? 0.35 : 0.8;
   ctx.lineWidth = Math.max(1, 0.6 / k) * (k < 0.2 ? 0.8 : 1);
+  const { edges } = visible2;
+  const { ends: ends2, rank } = placed;
+  const skipping = k * BOX.row < 1.2;
   ctx.beginPath();
-  visible2.edges.forEach(([a, b], i) => {
-    const points = placed.routes[i];
-    const [ax, ay, bx, by] = [points[0], points[1], points[points.length - 2], points[points.length - 1]];
-    if (ay < y0 && by < y0 || ay > y1 && by > y1 || ax < x0 && bx < x0 || ax > x1 && bx > x1) return;
-    if (a === p.cursor || b === p.cursor) return;
+  for (let i = 0; i < edges.length; i++) {
+    const [ax, ay, bx, by] = [ends2[4 * i], ends2[4 * i + 1], ends2[4 * i + 2], ends2[4 * i + 3]];
+    if (ay < y0 && by < y0 || ay > y1 && by > y1 || ax < x0 && bx < x0 || ax > x1 && bx > x1) continue;
+    if (skipping && rank[edges[i][1]] - rank[edges[i][0]] < 2) continue;
     ctx.moveTo(ax, ay);
     ctx.lineTo(bx, by);
-  });
+  }
   ctx.stroke();
   ctx.globalAlpha = 1;
   if (p.cursor >= 0) {
     ctx.strokeStyle = palette.acc;
     ctx.lineWidth = 1.6 / k;
     ctx.beginPath();
-    visible2.edges.forEach(([a, b], i) => {
-      if (a !== p.cursor && b !== p.cursor) return;
-      const points = placed.routes[i];
-      ctx.moveTo(points[0], points[1]);
-      ctx.lineTo(points[points.length - 2], points[points.length - 1]);
-    });
+    for (let i = 0; i < edges.length; i++) {
+      if (edges[i][0] !== p.cursor && edges[i][1] !== p.cursor) continue;
+      ctx.moveTo(ends2[4 * i], ends2[4 * i + 1]);
+      ctx.lineTo(ends2[4 * i + 2], ends2[4 * i + 3]);
+    }
     ctx.stroke();
   }
-  const [W3, H3] = [BOX.width, BOX.height];
-  const seen = [];
-  for (let i = 0; i < visible2.boxes.length; i++) {
-    const [x, y] = [placed.x[i], placed.y[i]];
-    if (x + W3 / 2 >= x0 && x - W3 / 2 <= x1 && y + H3 / 2 >= y0 && y - H3 / 2 <= y1) seen.push(i);
-  }
-  if (k < 0.28) drawFar(ctx, p, seen, palette);
-  else for (const i of seen) drawNear(ctx, p, i, k, palette);
+  ctx.globalCompositeOperation = "source-over";
+  if (!pixels && k < FAR) drawFar(ctx, p, seen, palette);
+  else if (!pixels) for (const i of seen) drawNear(ctx, p, i, k, palette);
   outline(ctx, p, seen, k, palette);
   return seen.length;
+}
+function inSight(p, x0, y0, x1, y1) {
+  const { x, y } = p.scene.placed;
+  const [W3, H3] = [BOX.width / 2, BOX.height / 2];
+  const seen = [];
+  for (let i = 0; i < x.length; i++) {
+    if (x[i] + W3 >= x0 && x[i] - W3 <= x1 && y[i] + H3 >= y0 && y[i] - H3 <= y1) seen.push(i);
+  }
+  return seen;
+}
+function drawPixels(ctx, p, seen, camera, w, h2, ratio, palette) {
+  const { placed } = p.scene;
+  const image = ctx.createImageData(Math.max(w, 1), Math.max(h2, 1));
+  const data = new Uint32Array(image.data.buffer);
+  const pack = ([r, g, b]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0;
+  const shades = Array.from({ length: SHADES }, (_, i) => pack(viridisRGB(i / (SHADES - 1))));
+  const plain = pack(parseColour(palette.tx3));
+  const [k, bw, bh] = [camera.k * ratio, BOX.width * camera.k * ratio, BOX.height * camera.k * ratio];
+  for (const i of seen) {
+    const colour = p.shade[i] < 0 ? plain : shades[p.shade[i]];
+    const left = placed.x[i] * k + camera.x * ratio - bw / 2;
+    const top = placed.y[i] * k + camera.y * ratio - bh / 2;
+    const [c0, c1] = [Math.max(0, Math.round(left)), Math.min(w, Math.max(Math.round(left) + 1, Math.round(left + bw)))];
+    const [r0, r1] = [Math.max(0, Math.round(top)), Math.min(h2, Math.max(Math.round(top) + 1, Math.round(top + bh)))];
+    for (let r = r0; r < r1; r++) data.fill(colour, r * w + c0, r * w + c1);
+  }
+  ctx.putImageData(image, 0, 0);
+}
+function parseColour(text) {
+  const hex = /^#([0-9a-f]{3}|[0-9a-f]{6})$/i.exec(text)?.[1];
+  if (hex) {
+    const parts = hex.length === 3 ? [...hex].map((c) => c + c) : hex.match(/../g);
+    return parts.map((part) => parseInt(part, 16));
+  }
+  const numbers = text.match(/[\d.]+/g)?.map(Number) ?? [];
+  return numbers.length >= 3 ? [numbers[0], numbers[1], numbers[2]] : [128, 128, 128];
 }
 function drawFar(ctx, p, seen, palette) {
   const { placed } = p.scene;
@@ -2991,17 +3052,17 @@ async function savePng(text, name) {
 }
 
 // src/views/legend.ts
-var WIDTH = 100;
+var WIDTH = 92;
 function legend(ramp2, unit) {
   const svg = s("svg", { width: WIDTH + 44, height: 30, role: "img" });
   if (!ramp2) {
     svg.append(s("text", { x: 0, y: 18 }, "nothing computed yet"));
     return svg;
   }
-  const ends = ramp2.low === ramp2.high ? [ramp2.low] : [ramp2.low, ramp2.high];
+  const ends2 = ramp2.low === ramp2.high ? [ramp2.low] : [ramp2.low, ramp2.high];
   const label = `colour from ${short(ramp2.low)} to ${short(ramp2.high)} ${unit}, ${ramp2.log ? "logarithmic" : "linear"}`;
   svg.setAttribute("aria-label", label);
-  const g = s("g", { transform: "translate(20 2)" }, s("title", {}, label));
+  const g = s("g", { transform: "translate(20 2)", "shape-rendering": "crispEdges" }, s("title", {}, label));
   for (let i = 0; i < 64; i++) g.append(s("rect", { x: (i * WIDTH / 64).toFixed(2), width: 1.9, height: 8, fill: viridis(i / 63) }));
   if (ramp2.log && ramp2.high / ramp2.low > 10) {
     for (const value of decades(ramp2.low, ramp2.high, 12)) {
@@ -3009,11 +3070,11 @@ function legend(ramp2, unit) {
       g.append(s("path", { d: `M${x.toFixed(1)} 8v3`, stroke: "var(--tx3)" }));
     }
   }
-  ends.forEach((value, i) => {
-    const x = ends.length === 1 ? WIDTH / 2 : i * WIDTH;
+  ends2.forEach((value, i) => {
+    const x = ends2.length === 1 ? WIDTH / 2 : i * WIDTH;
     g.append(s("text", { class: "wb-n", x, y: 22, "text-anchor": "middle" }, short(value)));
   });
-  g.append(s("text", { x: WIDTH / 2, y: 21, "text-anchor": "middle" }, ends.length === 1 ? "" : [unit, ramp2.log ? "log" : ""].filter(Boolean).join(", ")));
+  g.append(s("text", { x: WIDTH / 2, y: 21, "text-anchor": "middle" }, ends2.length === 1 ? "" : [unit, ramp2.log ? "log" : ""].filter(Boolean).join(", ")));
   svg.append(g);
   return svg;
 }
@@ -3178,7 +3239,7 @@ function graphPane(ctx, open) {
   const scale = h("span", { class: "wb-drawn" });
   const overlayPick = picker("colour overlay", (key2) => write(model2, { overlay_key: key2 }), signal);
   const search = makeSearch(() => graph, paint, reveal, () => stage.focus(), signal);
-  stage.append(search.el);
+  stage.append(search.el, shown);
   const camera = makeCamera({
     stage,
     signal,
@@ -3264,7 +3325,9 @@ function graphPane(ctx, open) {
         canvas.height = Math.round(height * ratio);
       }
       const context = canvas.getContext("2d");
+      const begun = performance.now();
       if (context) put(stage, { "data-drawn": drawCanvas(context, prepared, camera, w, height, ratio, palette()) });
+      put(stage, { "data-draw-ms": (performance.now() - begun).toFixed(1) });
     }
     put(stage, { "data-zoom": camera.k.toFixed(3) });
   }
@@ -3278,7 +3341,7 @@ function graphPane(ctx, open) {
   function frame() {
     if (!scene || !stage.clientWidth) return;
     framed = true;
-    fitTo(camera, scene.placed.width, scene.placed.height, ...dims(), scene.visible.boxes.length > DRAW_LIMIT ? 0.01 : 0.62);
+    fitTo(camera, scene.placed.width, scene.placed.height, ...dims(), scene.visible.boxes.length > DRAW_LIMIT ? 2e-3 : 0.62);
     if (scene.horizontal && scene.placed.width * camera.k > dims()[0]) camera.x = 6;
     if (cursor) showBox(cursor);
     drawSoon();
@@ -3479,7 +3542,7 @@ function graphPane(ctx, open) {
       menu
     ),
     stage,
-    h("div", { class: "wb-foot" }, overlayPick.el, scale, h("span", { class: "wb-grow" }), shown)
+    h("div", { class: "wb-foot" }, overlayPick.el, scale, h("span", { class: "wb-grow" }))
   );
   ctx.watch(["graph"], takeGraph);
   ctx.watch(["selection"], takeSelection);
@@ -3558,18 +3621,13 @@ function positionOf(detail, index) {
 function order(detail, side, sort, filter) {
   const view = drawn(detail, side);
   const rows = detail.header.rows;
-  let list = Array.from({ length: rows }, (_, i) => i);
+  let list = Int32Array.from({ length: rows }, (_, i) => i);
   if (filter === "unstable" && hasInput(detail)) list = list.filter((i) => phase(detail, i) === "unstable");
-  if (!view || sort === "index") return Int32Array.from(list);
+  if (!view || sort === "index") return list;
   const worst = (v) => Number.isNaN(v) ? Infinity : v;
   const key2 = sort === "width" ? (i) => worst(view.upper[i] - view.lower[i]) : sort === "lower" ? (i) => view.lower[i] : (i) => view.center?.[i] ?? (view.lower[i] + view.upper[i]) / 2;
-  const keys = Float64Array.from({ length: rows }, (_, i) => key2(i));
-  const rank = (v) => Number.isNaN(v) ? Infinity : v;
-  list.sort((a, b) => {
-    const [p, q2] = [rank(keys[a]), rank(keys[b])];
-    return p === q2 ? a - b : q2 > p ? 1 : -1;
-  });
-  return Int32Array.from(list);
+  const keys = Float64Array.from({ length: rows }, (_, i) => worst(key2(i)));
+  return list.sort((a, b) => keys[a] === keys[b] ? a - b : keys[b] > keys[a] ? 1 : -1);
 }
 function range(view) {
   let low = Infinity;
@@ -3619,7 +3677,7 @@ function makeChart(ctx, choose) {
   const { signal, tip } = ctx;
   let data = null;
   let start = 0;
-  let slot = 5.5;
+  let slot = 0;
   let HEIGHT = TALL;
   let key2 = "";
   const grid = s("g");
@@ -3631,7 +3689,7 @@ function makeChart(ctx, choose) {
   const where = h("span", { class: "wb-lab" });
   const pager = h(
     "span",
-    { class: "wb-row", hidden: true },
+    { class: "wb-row", hidden: true, style: "flex:none;gap:2px" },
     button("\u2039", "earlier neurons (Page Up)", () => move(-1), signal),
     where,
     button("\u203A", "later neurons (Page Down)", () => move(1), signal),
@@ -3640,16 +3698,18 @@ function makeChart(ctx, choose) {
   );
   const el = h("div", {}, svg, strip);
   const drawSoon = scheduler(draw, signal);
-  const width = () => Math.max(200, svg.clientWidth || el.clientWidth || 720);
+  let measured = 0;
+  const measure = () => void (measured = svg.clientWidth || el.clientWidth);
+  const width = () => Math.max(200, measured || 720);
   const room = () => width() - LEFT - RIGHT;
-  const perPage = () => Math.max(1, Math.min(data?.order.length ?? 1, Math.floor(room() / slot), 400));
+  const perPage = () => Math.max(1, Math.min(data?.order.length ?? 1, Math.floor(room() / (slot || (room() / (data?.order.length ?? 1) >= 3.6 ? 3.6 : 5.5))), 400));
   function move(pages) {
     start += pages * perPage();
     draw();
   }
   function widen(factor) {
     const middle = start + perPage() / 2;
-    slot = Math.min(Math.max(slot * factor, 2.2), 40);
+    slot = Math.min(Math.max((slot || room() / perPage()) * factor, 2.2), 40);
     start = Math.round(middle - perPage() / 2);
     draw();
   }
@@ -3666,6 +3726,7 @@ function makeChart(ctx, choose) {
   }
   function draw() {
     hover.setAttribute("hidden", "");
+    if (!measured) measure();
     if (!data) {
       grid.replaceChildren();
       marks.replaceChildren();
@@ -3693,7 +3754,7 @@ function makeChart(ctx, choose) {
     put(svg, { "aria-activedescendant": at2 ? `${ctx.unique}-n${indexAt(data.detail, at2.i)}` : null, "data-shown": list.length, "data-start": start });
     const total = data.order.length;
     const paged = total > list.length;
-    pager.hidden = !paged && slot === 5.5;
+    pager.hidden = !paged && slot === 0;
     strip.hidden = !paged;
     const unit = data.detail.header.bin > 1 ? "bins" : "neurons";
     say(where, `${count(start + 1)}\u2013${count(start + list.length)} of ${count(total)} ${unit}`);
@@ -3711,7 +3772,7 @@ function makeChart(ctx, choose) {
     const axis = data.axis(4, STRIP - 4);
     const total = data.order.length;
     const columns = Math.floor(room());
-    const [plain, strong] = [ctx.colour("--int2"), ctx.colour("--int")];
+    const [plain, strong] = (data.hues ?? ["--int2", "--int"]).map(ctx.colour);
     for (let c = 0; c < columns; c++) {
       const from = Math.floor(c * total / columns);
       const to = Math.max(from + 1, Math.floor((c + 1) * total / columns));
@@ -3820,7 +3881,15 @@ function makeChart(ctx, choose) {
   };
   strip.addEventListener("pointerdown", drag, { signal });
   strip.addEventListener("pointermove", drag, { signal });
-  onResize(el, drawSoon, signal);
+  onResize(
+    el,
+    () => {
+      const before = measured;
+      measure();
+      if (measured !== before) drawSoon();
+    },
+    signal
+  );
   ctx.onTheme(drawSoon);
   return {
     el,
@@ -3831,7 +3900,7 @@ function makeChart(ctx, choose) {
       if (nextKey !== key2) {
         key2 = nextKey;
         start = 0;
-        slot = 5.5;
+        slot = 0;
       }
       const moved = next && data && next.selected !== data.selected;
       data = next;
@@ -3858,7 +3927,7 @@ function pool(layer, tag, name, n) {
 // src/views/bars.ts
 function linearAxis(low, high, top, bottom) {
   const y = (v) => bottom - (Math.min(Math.max(v, low), high) - low) / (high - low || 1) * (bottom - top);
-  const marks = ticks(low, high, Math.max(2, Math.floor((bottom - top) / 28)));
+  const marks = ticks(low, high, Math.max(2, Math.floor((bottom - top) / 22)));
   return { y, ticks: marks.map((at2) => ({ at: at2, label: short(at2, 4), strong: at2 === 0 })) };
 }
 function stateOf(detail, view, i) {
@@ -3916,17 +3985,18 @@ function drawBars(ctx, detail, view, layer, slots, axis, selected) {
     const bar2 = bars[k];
     const index = indexAt(detail, i);
     const state = stateOf(detail, view, i);
+    const look = state === "infinite" ? phase(detail, i) ?? "plain" : state;
     const [lo, hi] = [view.lower[i], view.upper[i]];
     const y = state === "nan" ? top : axis.y(hi);
     const own = { lo: arrays["lower"]?.[i], hi: arrays["upper"]?.[i] };
     const pre = view.lower === arrays["pre_lower"];
     put(bar2, {
-      class: `wb-m-bar wb-p-${state === "infinite" ? "unstable" : state}`,
+      class: `wb-m-bar wb-p-${look}`,
       id: `${unique}-n${index}`,
       role: "option",
       "aria-selected": String(i === selected),
       "aria-label": `neuron ${index}, ${short(lo, 4)} to ${short(hi, 4)}, ${state}`,
-      fill: state === "unstable" || state === "infinite" ? `url(#${unique}-h)` : state === "nan" ? "none" : null,
+      fill: look === "unstable" ? `url(#${unique}-h)` : state === "nan" ? "none" : null,
       "stroke-width": 0.7,
       "stroke-dasharray": state === "nan" ? "2 2" : null,
       x: n1(x),
@@ -3995,11 +4065,11 @@ function empty(ctx, what) {
   const node2 = ctx.model.get("selection").node ?? null;
   const status = ctx.model.get("status");
   const box = (head, text) => h("div", { class: "wb-empty", "data-state": "empty" }, h("b", {}, head), text);
-  if (node2 === null) return box("No node is selected", `Click a node of the graph, or walk it with the arrow keys, to see ${what}.`);
-  if (status.state === "computing") return box("Computing\u2026", `${what} of ${node2} will stand here.`);
+  if (node2 === null) return box("No node is selected", `Click a node of the graph, or walk it with the arrow keys, to see its ${what}.`);
+  if (status.state === "computing") return box("Computing\u2026", `The ${what} of ${node2} will stand here.`);
   if (status.state === "failed") return box("Nothing could be computed", status.message ?? "");
   if (status.state === "cancelled") return box("Cancelled", "Change a setting, or press Compute, to start again.");
-  return box("Nothing is known of this node yet", `Choose an input and an epsilon to compute ${what} of ${node2}.`);
+  return box("Nothing is known of this node yet", `Choose an input and an epsilon to compute the ${what} of ${node2}.`);
 }
 
 // src/views/maps.ts
@@ -4153,8 +4223,8 @@ var term = (line) => {
 };
 function relaxationPicture(r) {
   const value = (line, z2) => line.slope * z2 + line.offset;
-  const ends = [r.l, r.u];
-  const heights = [...r.curve.map((p2) => p2[1]), ...[r.lower, r.upper].flatMap((line) => line ? ends.map((z2) => value(line, z2)) : [])];
+  const ends2 = [r.l, r.u];
+  const heights = [...r.curve.map((p2) => p2[1]), ...[r.lower, r.upper].flatMap((line) => line ? ends2.map((z2) => value(line, z2)) : [])];
   const pad = (r.u - r.l) * 0.28 || Math.abs(r.l) * 0.2 || 1;
   const xs = [r.l - pad, r.u + pad];
   let [y0, y1] = [Math.min(...heights, 0), Math.max(...heights, 0)];
@@ -4296,7 +4366,7 @@ function boundsPane(ctx, source) {
     const wanted = model2.get("selection").node ?? null;
     const view = detail ? drawn(detail, side) : null;
     stage.hidden = !view;
-    nothing.replaceChildren(...view ? [] : [empty(ctx, "its bounds")]);
+    nothing.replaceChildren(...view ? [] : [empty(ctx, "bounds")]);
     mark(stage, detail?.header ?? null, model2);
     if (detail && wanted !== null && detail.header.node !== wanted) put(stage, { "data-state": "stale" });
     put(stage, { "data-node": detail?.header.node ?? null });
@@ -4363,7 +4433,7 @@ function boundsPane(ctx, source) {
 // src/views/operator.ts
 function operatorPane(ctx) {
   const { model: model2, signal } = ctx;
-  const content = h("div");
+  const content = h("div", { style: "max-width:640px" });
   const el = h("div", { class: "wb-body", role: "tabpanel", "aria-label": "operator" }, content);
   let code = "";
   const copy = button("copy code", "the Python that finds this node", () => ctx.copy(code, "the code of this node"), signal);
@@ -4372,7 +4442,7 @@ function operatorPane(ctx) {
     const id = model2.get("selection").node ?? null;
     const node2 = graph.nodes?.find((one) => one.id === id);
     if (!node2) {
-      content.replaceChildren(empty(ctx, "what it computes"));
+      content.replaceChildren(empty(ctx, "operator"));
       return;
     }
     const about = graph.ops?.[node2.op];
@@ -4443,7 +4513,7 @@ function roundingPane(ctx, source) {
   const chart = makeChart(ctx, (index) => chooseNeuron(ctx, source.detail()?.header.node ?? null, index));
   const caption = h("div", { class: "wb-row", style: "justify-content:space-between;padding-left:50px" });
   const summary = h("span", { class: "wb-lab" });
-  caption.append(summary, chart.pager, h("span", { class: "wb-lab wb-clip" }, "cap = proved for any order of summation, dot = largest error seen; between them: looseness, or what was not met"));
+  caption.append(summary, chart.pager, h("span", { class: "wb-lab wb-clip" }, "cap = proved, any order of summation; dot = largest seen"));
   const list = h("div", { class: "wb-attribution" });
   const stage = h("div", { class: "wb-drawn wb-rounding" }, chart.el, caption, list);
   const nothing = h("div", { style: "display:contents" });
@@ -4465,7 +4535,7 @@ function roundingPane(ctx, source) {
     nothing.replaceChildren();
     if (!detail || !bound) {
       chart.show(null);
-      const known = detail ? h("div", { class: "wb-empty", "data-state": "empty" }, h("b", {}, "No rounding error here"), detail.header.op === "Input" ? "An input is given exactly: errors begin at the first operation." : `Nothing is known of the rounding error of ${detail.header.node} in ${detail.header.format}.`) : empty(ctx, "its rounding errors");
+      const known = detail ? h("div", { class: "wb-empty", "data-state": "empty" }, h("b", {}, "No rounding error here"), detail.header.op === "Input" ? "An input is given exactly: errors begin at the first operation." : `Nothing is known of the rounding error of ${detail.header.node} in ${detail.header.format}.`) : empty(ctx, "rounding errors");
       nothing.append(known);
       return;
     }
@@ -4478,8 +4548,8 @@ function roundingPane(ctx, source) {
       }
       if (!(bound(i) <= worst)) worst = bound(i);
     }
-    const ends = high > 0 ? [10 ** (Math.floor(Math.log10(low)) - 0.15), 10 ** (Math.log10(high) + 0.25)] : [1e-9, 1];
-    if (ends[1] / ends[0] > 1e14) ends[0] = ends[1] / 1e14;
+    const ends2 = high > 0 ? [10 ** (Math.floor(Math.log10(low)) - 0.15), 10 ** (Math.log10(high) + 0.25)] : [1e-9, 1];
+    if (ends2[1] / ends2[0] > 1e14) ends2[0] = ends2[1] / 1e14;
     const positions = Array.from({ length: header.rows }, (_, i) => i);
     const by = sort === "bound" ? bound : sort === "observed" ? seen : null;
     if (by) positions.sort((a, b) => (Number.isNaN(by(b)) ? Infinity : by(b)) - (Number.isNaN(by(a)) ? Infinity : by(a)) || a - b);
@@ -4488,9 +4558,10 @@ function roundingPane(ctx, source) {
     chart.show({
       detail,
       order: Int32Array.from(positions),
-      axis: (top, bottom) => logAxis(ends[0], ends[1], top, bottom),
+      axis: (top, bottom) => logAxis(ends2[0], ends2[1], top, bottom),
       marks: (layer, slots, axis) => marks(layer, slots, axis, detail, bound, seen, selected),
-      strip: (i) => [seen?.(i) || ends[0], bound(i), true],
+      strip: (i) => [seen?.(i) || ends2[0], bound(i), bound(i) === worst],
+      hues: ["--rnd2", "--rnd"],
       describe: (i) => [
         h("b", {}, `neuron ${indexAt(detail, i)}`),
         h("div", { class: "wb-num" }, `bound \u2264 ${outward(bound(i), true)}${word}`),
@@ -4555,7 +4626,7 @@ function roundingPane(ctx, source) {
       const size = Math.abs(item.contribution ?? 0);
       const bar2 = s("svg", { width: 140, height: 8, "aria-hidden": "true" }, s("rect", { width: Math.max(1, 140 * size / largest), height: 8, fill: "var(--rnd2)", stroke: "var(--rnd)", "stroke-width": 0.7 }));
       const share = found.total ? `${(100 * size / found.total).toPrecision(2)} %` : "";
-      const row = h("tr", { class: "wb-click", tabindex: 0, "data-node": item.node, "data-index": item.index, title: "select this neuron" }, h("th", { scope: "row", class: "wb-num" }, `${item.node}[${item.index}]`), h("td", {}, ""), h("td", {}, `${share}  ${short(item.contribution)}`));
+      const row = h("tr", { class: "wb-click", tabindex: 0, "data-node": item.node, "data-index": item.index, title: "select this neuron" }, h("th", { scope: "row", class: "wb-num" }, `${item.node}[${item.index}]`), h("td", {}, ""), h("td", { style: "text-align:right" }, share), h("td", {}, short(item.contribution)));
       row.children[1].append(bar2);
       return row;
     });
@@ -4648,13 +4719,13 @@ function numberPane(ctx, source, key2, name, missing) {
   }
   return { el, show, focus: () => chart.focus() };
 }
-var valuesPane = (ctx, source) => numberPane(ctx, source, "center", "value", () => empty(ctx, "its values"));
+var valuesPane = (ctx, source) => numberPane(ctx, source, "center", "value", () => empty(ctx, "values"));
 var gradientPane = (ctx, source) => numberPane(
   ctx,
   source,
   "gradient",
   "gradient",
-  (detail) => detail ? h("div", { class: "wb-empty", "data-state": "empty" }, h("b", {}, "No gradient is computed here"), `This result carries no derivative of the output with respect to ${detail.header.node}. Where a model provides one, each neuron's share stands here: how much the output moves when that neuron moves a little.`) : empty(ctx, "its gradient")
+  (detail) => detail ? h("div", { class: "wb-empty", "data-state": "empty" }, h("b", {}, "No gradient is computed here"), `This result carries no derivative of the output with respect to ${detail.header.node}. Where a model provides one, each neuron's share stands here: how much the output moves when that neuron moves a little.`) : empty(ctx, "gradient")
 );
 
 // src/views/inspector.ts
@@ -4966,8 +5037,9 @@ function statusLine(ctx) {
   const pill = h("span", { class: "wb-verdict" });
   const words = h("span", { style: "min-width:0" });
   const details = h("span", { class: "wb-row", style: "gap:12px;flex-wrap:wrap" });
-  const statement = h("span", { class: "wb-row wb-drawn wb-grow", style: "gap:6px 12px;flex-wrap:wrap;flex-basis:260px" }, pill, words, details);
-  const work = h("span", { class: "wb-row", role: "status" });
+  const said = h("span", { class: "wb-row wb-drawn", style: "gap:2px 12px;flex-wrap:wrap" }, words, details);
+  const statement = h("span", { class: "wb-row wb-grow", style: "flex-basis:280px;gap:12px" }, pill, said);
+  const work = h("span", { class: "wb-row", role: "status", style: "flex:0 1 auto" });
   const fill = h("i");
   const bar2 = h("span", { class: "wb-prog", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
   const told = h("span", { class: "wb-lab" });
@@ -4984,7 +5056,7 @@ function statusLine(ctx) {
     const status = model2.get("status");
     const now = settingsNow(model2);
     const stale = isStale(stamp, now);
-    mark(statement, stamp, model2);
+    mark(said, stamp, model2);
     const state = status.state ?? "idle";
     put(line, { "data-status": state, "data-state": stamp ? stale ? "stale" : "fresh" : "empty", "data-seq": stamp?.seq, "data-eps": stamp?.eps });
     const sign = verdict.state && SIGNS[verdict.state];
@@ -4993,6 +5065,7 @@ function statusLine(ctx) {
     say(pill, failed ? "\u2717 FAILED" : stale ? "\u25F7 STALE" : sign ? `${sign} ${verdict.state.toUpperCase()}` : stamp ? "BOUNDS" : "READY");
     say(words, failed ? status.message ?? "" : `${verdict.text ?? ""}${verdict.math ? `, ${verdict.math}` : ""}`);
     put(words, { style: "min-width:0;overflow-wrap:anywhere" });
+    details.hidden = stale;
     details.replaceChildren(
       ...(verdict.details ?? []).map((d) => h("span", { class: "wb-chip", "data-state": d.state }, h("b", { style: `color:var(--${d.state === "verified" ? "ok" : d.state === "falsified" ? "no" : "un"})` }, SIGNS[d.state] ?? "?"), d.semantics))
     );

@@ -13,24 +13,19 @@ export interface Placed {
   /** layer of each box, and its boxes from left to right */
   rank: Int32Array;
   rows: number[][];
-  /** points of each edge */
-  routes: Float64Array[];
+  /** x and y of the beginning and of the end of each edge */
+  ends: Float64Array;
+  /** all points of each edge, where it is not straight */
+  routes: Float64Array[] | null;
   width: number;
   height: number;
 }
 
 /** Longest-path rank of each box; edges that would go back are ignored, which breaks cycles between groups. */
 export function ranks(n: number, edges: readonly (readonly [number, number])[]): Int32Array {
-  const first = new Int32Array(n + 1);
+  const { first, other: target } = linked(n, edges, 0, 1);
   const indegree = new Int32Array(n);
-  for (const [a, b] of edges) {
-    first[a + 1]!++;
-    indegree[b]!++;
-  }
-  for (let i = 0; i < n; i++) first[i + 1]! += first[i]!;
-  const next = first.slice(0, n);
-  const target = new Int32Array(edges.length);
-  for (const [a, b] of edges) target[next[a]!++] = b;
+  for (const edge of edges) indegree[edge[1]]!++;
   const rank = new Int32Array(n);
   const done = new Uint8Array(n);
   const queue = new Int32Array(n);
@@ -64,20 +59,23 @@ export function layered(n: number, edges: readonly (readonly [number, number])[]
   const rows: number[][] = Array.from({ length: deepest + 1 }, () => []);
   for (let i = 0; i < n; i++) rows[rank[i]!]!.push(i);
   const place = new Float64Array(n);
-  const spread = (row: readonly number[]): void => row.forEach((box, i) => (place[box] = i - (row.length - 1) / 2));
+  const spread = (row: readonly number[]): void => {
+    for (let i = 0; i < row.length; i++) place[row[i]!] = i - (row.length - 1) / 2;
+  };
   rows.forEach(spread);
   const sum = new Float64Array(n);
   const seen = new Int32Array(n);
+  const flows = [linked(n, edges, 1, 0), linked(n, edges, 0, 1)];
   for (let sweep = 0; sweep < 4; sweep++) {
     const down = sweep % 2 === 0;
-    const near: number[][] = Array.from({ length: n }, () => []);
-    for (const [a, b] of edges) (down ? near[b]! : near[a]!).push(down ? a : b);
-    const order = down ? rows : [...rows].reverse();
-    for (const row of order) {
+    const { first, other } = flows[sweep % 2]!;
+    for (let r = 0; r < rows.length; r++) {
+      const row = rows[down ? r : rows.length - 1 - r]!;
+      if (row.length < 2) continue;
       for (const box of row) {
         sum[box] = 0;
-        seen[box] = near[box]!.length;
-        for (const other of near[box]!) sum[box]! += place[other]!;
+        seen[box] = first[box + 1]! - first[box]!;
+        for (let k = first[box]!; k < first[box + 1]!; k++) sum[box]! += place[other[k]!]!;
       }
       row.sort((a, b) => (seen[a] ? sum[a]! / seen[a]! : place[a]!) - (seen[b] ? sum[b]! / seen[b]! : place[b]!));
       spread(row);
@@ -85,7 +83,7 @@ export function layered(n: number, edges: readonly (readonly [number, number])[]
   }
   const along = horizontal ? BOX.width + 56 : BOX.height + BOX.row;
   const across = horizontal ? BOX.height + 14 : BOX.width + BOX.gap;
-  const widest = Math.max(1, ...rows.map((row) => row.length));
+  const widest = rows.reduce((most, row) => Math.max(most, row.length), 1);
   const x = new Float64Array(n);
   const y = new Float64Array(n);
   for (let i = 0; i < n; i++) {
@@ -94,16 +92,35 @@ export function layered(n: number, edges: readonly (readonly [number, number])[]
     x[i] = horizontal ? a : b;
     y[i] = horizontal ? b : a;
   }
-  const routes = edges.map(([a, b]) => straight(x, y, a, b, horizontal));
   const length = (deepest + 1) * along + 12;
   const breadth = widest * across + 24;
-  return { x, y, rank, rows, routes, width: horizontal ? length : breadth, height: horizontal ? breadth : length };
+  return { x, y, rank, rows, ends: ends(x, y, edges, horizontal), routes: null, width: horizontal ? length : breadth, height: horizontal ? breadth : length };
 }
 
-function straight(x: Float64Array, y: Float64Array, a: number, b: number, horizontal: boolean): Float64Array {
+/** The boxes linked to each box, as one array with the place where each box's part begins. */
+function linked(n: number, edges: readonly (readonly [number, number])[], own: 0 | 1, far: 0 | 1): { first: Int32Array; other: Int32Array } {
+  const first = new Int32Array(n + 1);
+  for (const edge of edges) first[edge[own] + 1]!++;
+  for (let i = 0; i < n; i++) first[i + 1]! += first[i]!;
+  const next = first.slice(0, n);
+  const other = new Int32Array(edges.length);
+  for (const edge of edges) other[next[edge[own]]!++] = edge[far];
+  return { first, other };
+}
+
+/** From where to where each edge goes, four numbers an edge. */
+function ends(x: Float64Array, y: Float64Array, edges: readonly (readonly [number, number])[], horizontal: boolean): Float64Array {
   const dx = horizontal ? BOX.width / 2 : 0;
   const dy = horizontal ? 0 : BOX.height / 2;
-  return Float64Array.of(x[a]! + dx, y[a]! + dy, x[b]! - dx, y[b]! - dy);
+  const found = new Float64Array(4 * edges.length);
+  for (let i = 0; i < edges.length; i++) {
+    const [a, b] = edges[i]!;
+    found[4 * i] = x[a]! + dx;
+    found[4 * i + 1] = y[a]! + dy;
+    found[4 * i + 2] = x[b]! - dx;
+    found[4 * i + 3] = y[b]! - dy;
+  }
+  return found;
 }
 
 /** The layout of small graphs; `parents` keeps the members of an open group together. */
@@ -140,9 +157,10 @@ export function layoutDagre(
     x[i] = box.x;
     y[i] = box.y;
   }
-  const routes = edges.map(([a, b]) => {
+  const direct = ends(x, y, edges, horizontal);
+  const routes = edges.map(([a, b], i) => {
     const points = (g.edge(`b${a}`, `b${b}`) as { points?: { x: number; y: number }[] }).points ?? [];
-    return points.length ? Float64Array.from(points.flatMap((p) => [p.x, p.y])) : straight(x, y, a, b, horizontal);
+    return points.length ? Float64Array.from(points.flatMap((p) => [p.x, p.y])) : direct.subarray(4 * i, 4 * i + 4);
   });
   const along = horizontal ? x : y;
   const across = horizontal ? y : x;
@@ -153,7 +171,7 @@ export function layoutDagre(
   for (let i = 0; i < n; i++) rows[rank[i]!]!.push(i);
   for (const row of rows) row.sort((a, b) => across[a]! - across[b]!);
   const size = g.graph() as { width?: number; height?: number };
-  return { x, y, rank, rows, routes, width: size.width ?? 0, height: size.height ?? 0 };
+  return { x, y, rank, rows, ends: direct, routes, width: size.width ?? 0, height: size.height ?? 0 };
 }
 
 /** Which box an arrow key leads to from `from`, or null: along an edge forward and back, to the neighbour sideways. */

@@ -67,9 +67,9 @@ export function positionOf(detail: Detail, index: number | null | undefined): nu
 export function order(detail: Detail, side: Side, sort: SortKey, filter: Filter): Int32Array {
   const view = drawn(detail, side);
   const rows = detail.header.rows;
-  let list = Array.from({ length: rows }, (_, i) => i);
+  let list = Int32Array.from({ length: rows }, (_, i) => i);
   if (filter === "unstable" && hasInput(detail)) list = list.filter((i) => phase(detail, i) === "unstable");
-  if (!view || sort === "index") return Int32Array.from(list);
+  if (!view || sort === "index") return list;
   const worst = (v: number): number => (Number.isNaN(v) ? Infinity : v);
   const key =
     sort === "width"
@@ -77,13 +77,8 @@ export function order(detail: Detail, side: Side, sort: SortKey, filter: Filter)
       : sort === "lower"
         ? (i: number) => view.lower[i]!
         : (i: number) => view.center?.[i] ?? (view.lower[i]! + view.upper[i]!) / 2;
-  const keys = Float64Array.from({ length: rows }, (_, i) => key(i));
-  const rank = (v: number): number => (Number.isNaN(v) ? Infinity : v);
-  list.sort((a, b) => {
-    const [p, q] = [rank(keys[a]!), rank(keys[b]!)];
-    return p === q ? a - b : q > p ? 1 : -1;
-  });
-  return Int32Array.from(list);
+  const keys = Float64Array.from({ length: rows }, (_, i) => worst(key(i)));
+  return list.sort((a, b) => (keys[a] === keys[b] ? a - b : keys[b]! > keys[a]! ? 1 : -1));
 }
 
 /** The smallest interval that holds every finite thing worth seeing; loose bounds may stretch it to 3 times the tight ones. */

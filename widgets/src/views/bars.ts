@@ -10,7 +10,7 @@ import type { Context } from "./frame.js";
 
 export function linearAxis(low: number, high: number, top: number, bottom: number): Axis {
   const y = (v: number): number => bottom - ((Math.min(Math.max(v, low), high) - low) / (high - low || 1)) * (bottom - top);
-  const marks = ticks(low, high, Math.max(2, Math.floor((bottom - top) / 28)));
+  const marks = ticks(low, high, Math.max(2, Math.floor((bottom - top) / 22)));
   return { y, ticks: marks.map((at) => ({ at, label: short(at, 4), strong: at === 0 })) };
 }
 
@@ -72,17 +72,18 @@ export function drawBars(ctx: Context, detail: Detail, view: Drawn, layer: SVGGE
     const bar = bars[k]!;
     const index = indexAt(detail, i);
     const state = stateOf(detail, view, i);
+    const look = state === "infinite" ? (phase(detail, i) ?? "plain") : state;
     const [lo, hi] = [view.lower[i]!, view.upper[i]!];
     const y = state === "nan" ? top : axis.y(hi);
     const own = { lo: arrays["lower"]?.[i], hi: arrays["upper"]?.[i] };
     const pre = view.lower === arrays["pre_lower"];
     put(bar, {
-      class: `wb-m-bar wb-p-${state === "infinite" ? "unstable" : state}`,
+      class: `wb-m-bar wb-p-${look}`,
       id: `${unique}-n${index}`,
       role: "option",
       "aria-selected": String(i === selected),
       "aria-label": `neuron ${index}, ${short(lo, 4)} to ${short(hi, 4)}, ${state}`,
-      fill: state === "unstable" || state === "infinite" ? `url(#${unique}-h)` : state === "nan" ? "none" : null,
+      fill: look === "unstable" ? `url(#${unique}-h)` : state === "nan" ? "none" : null,
       "stroke-width": 0.7,
       "stroke-dasharray": state === "nan" ? "2 2" : null,
       x: n1(x),

@@ -87,7 +87,7 @@ export function boundsPane(ctx: Context, source: Source): Pane {
     const wanted = (model.get("selection") as { node?: string | null }).node ?? null;
     const view = detail ? drawn(detail, side) : null;
     stage.hidden = !view;
-    nothing.replaceChildren(...(view ? [] : [empty(ctx, "its bounds")]));
+    nothing.replaceChildren(...(view ? [] : [empty(ctx, "bounds")]));
     mark(stage, detail?.header ?? null, model);
     // another node has been chosen and Python has not answered yet: what is drawn belongs to the old one
     if (detail && wanted !== null && detail.header.node !== wanted) put(stage, { "data-state": "stale" });

@@ -14,7 +14,7 @@ export interface CameraOptions {
   clicked(event: PointerEvent): void;
 }
 
-const LEAST = 0.01;
+const LEAST = 0.002;
 const MOST = 3;
 
 export function zoomAt(camera: Camera, factor: number, px: number, py: number): void {

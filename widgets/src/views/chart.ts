@@ -30,6 +30,8 @@ export interface ChartData {
   marks(layer: SVGGElement, slots: readonly Slot[], axis: Axis): void;
   /** What the overview shows of one neuron: from, to, and whether it deserves attention. */
   strip(i: number): [number, number, boolean];
+  /** custom properties of the overview's two colours: plain, and deserving attention */
+  hues?: readonly [string, string];
   describe(i: number): (string | Node)[];
   /** the position of the selected neuron, or -1 */
   selected: number;
@@ -56,7 +58,7 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
   const { signal, tip } = ctx;
   let data: ChartData | null = null;
   let start = 0;
-  let slot = 5.5;
+  let slot = 0; // pixels a neuron; 0: as many as can be told apart
   let HEIGHT = TALL;
   let key = "";
 
@@ -69,7 +71,7 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
   const where = h("span", { class: "wb-lab" });
   const pager = h(
     "span",
-    { class: "wb-row", hidden: true },
+    { class: "wb-row", hidden: true, style: "flex:none;gap:2px" },
     button("\u2039", "earlier neurons (Page Up)", () => move(-1), signal),
     where,
     button("\u203a", "later neurons (Page Down)", () => move(1), signal),
@@ -79,9 +81,12 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
   const el = h("div", {}, svg, strip);
   const drawSoon = scheduler(draw, signal);
 
-  const width = (): number => Math.max(200, svg.clientWidth || el.clientWidth || 720);
+  // measured only when it may have changed: asking the page for a size in the middle of drawing makes it lay out at once
+  let measured = 0;
+  const measure = (): void => void (measured = svg.clientWidth || el.clientWidth);
+  const width = (): number => Math.max(200, measured || 720);
   const room = (): number => width() - LEFT - RIGHT;
-  const perPage = (): number => Math.max(1, Math.min(data?.order.length ?? 1, Math.floor(room() / slot), 400));
+  const perPage = (): number => Math.max(1, Math.min(data?.order.length ?? 1, Math.floor(room() / (slot || (room() / (data?.order.length ?? 1) >= 3.6 ? 3.6 : 5.5))), 400));
 
   function move(pages: number): void {
     start += pages * perPage();
@@ -90,7 +95,7 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
 
   function widen(factor: number): void {
     const middle = start + perPage() / 2;
-    slot = Math.min(Math.max(slot * factor, 2.2), 40);
+    slot = Math.min(Math.max((slot || room() / perPage()) * factor, 2.2), 40);
     start = Math.round(middle - perPage() / 2);
     draw();
   }
@@ -109,6 +114,7 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
 
   function draw(): void {
     hover.setAttribute("hidden", "");
+    if (!measured) measure();
     if (!data) {
       grid.replaceChildren();
       marks.replaceChildren();
@@ -136,7 +142,7 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
     put(svg, { "aria-activedescendant": at ? `${ctx.unique}-n${indexAt(data.detail, at.i)}` : null, "data-shown": list.length, "data-start": start });
     const total = data.order.length;
     const paged = total > list.length;
-    pager.hidden = !paged && slot === 5.5;
+    pager.hidden = !paged && slot === 0;
     strip.hidden = !paged;
     const unit = data.detail.header.bin > 1 ? "bins" : "neurons";
     say(where, `${count(start + 1)}\u2013${count(start + list.length)} of ${count(total)} ${unit}`);
@@ -156,7 +162,7 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
     const axis = data.axis(4, STRIP - 4);
     const total = data.order.length;
     const columns = Math.floor(room());
-    const [plain, strong] = [ctx.colour("--int2"), ctx.colour("--int")];
+    const [plain, strong] = (data.hues ?? ["--int2", "--int"]).map(ctx.colour) as [string, string];
     for (let c = 0; c < columns; c++) {
       const from = Math.floor((c * total) / columns);
       const to = Math.max(from + 1, Math.floor(((c + 1) * total) / columns));
@@ -268,7 +274,15 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
   };
   strip.addEventListener("pointerdown", drag, { signal });
   strip.addEventListener("pointermove", drag, { signal });
-  onResize(el, drawSoon, signal);
+  onResize(
+    el,
+    () => {
+      const before = measured;
+      measure();
+      if (measured !== before) drawSoon();
+    },
+    signal,
+  );
   ctx.onTheme(drawSoon);
 
   return {
@@ -280,7 +294,7 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
       if (nextKey !== key) {
         key = nextKey;
         start = 0;
-        slot = 5.5;
+        slot = 0;
       }
       const moved = next && data && next.selected !== data.selected;
       data = next;

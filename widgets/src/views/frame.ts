@@ -45,7 +45,9 @@ export function mount(el: HTMLElement, model: Model, signal: AbortSignal, label:
   signal.addEventListener("abort", () => root.remove(), { once: true });
 
   const themed: (() => void)[] = [];
+  const colours = new Map<string, string>();
   const theme = (): void => {
+    colours.clear();
     root.classList.toggle("wb-dark", isDark(document.body));
     for (const act of themed) act();
   };
@@ -99,7 +101,14 @@ export function mount(el: HTMLElement, model: Model, signal: AbortSignal, label:
       }
     },
     onTheme: (act) => themed.push(act),
-    colour: (name) => getComputedStyle(root).getPropertyValue(name).trim() || "#888",
+    colour(name) {
+      let found = colours.get(name);
+      if (found === undefined) {
+        found = getComputedStyle(root).getPropertyValue(name).trim() || "#888";
+        colours.set(name, found);
+      }
+      return found;
+    },
   };
 }
 

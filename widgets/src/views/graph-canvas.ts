@@ -22,6 +22,9 @@ export interface Palette {
 }
 
 const SHADES = 32;
+// below these scales a box has no text, and below the second it is written as pixels
+const FAR = 0.28;
+const PIXELS = 0.09;
 
 /** What does not change while a person pans and zooms. */
 export interface Prepared {
@@ -52,10 +55,15 @@ export function prepare(scene: Scene, paint: Paint): Prepared {
 export function drawCanvas(ctx: CanvasRenderingContext2D, p: Prepared, camera: Camera, w: number, h: number, ratio: number, palette: Palette): number {
   const { placed, visible } = p.scene;
   const { k } = camera;
+  const pixels = k < PIXELS;
   const [x0, y0] = [-camera.x / k, -camera.y / k];
   const [x1, y1] = [x0 + w / k, y0 + h / k];
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-  ctx.clearRect(0, 0, w, h);
+  const seen = inSight(p, x0, y0, x1, y1);
+  if (pixels) {
+    drawPixels(ctx, p, seen, camera, Math.round(w * ratio), Math.round(h * ratio), ratio, palette);
+    ctx.globalCompositeOperation = "destination-over"; // the edges go under the boxes that are there already
+  } else ctx.clearRect(0, 0, w, h);
   ctx.setTransform(k * ratio, 0, 0, k * ratio, camera.x * ratio, camera.y * ratio);
 
   ctx.lineWidth = 1 / k;
@@ -68,40 +76,78 @@ export function drawCanvas(ctx: CanvasRenderingContext2D, p: Prepared, camera: C
   ctx.strokeStyle = palette.tx3;
   ctx.globalAlpha = k < 0.2 ? 0.35 : 0.8;
   ctx.lineWidth = Math.max(1, 0.6 / k) * (k < 0.2 ? 0.8 : 1);
+  const { edges } = visible;
+  const { ends, rank } = placed;
+  // so far away that the gap between two layers is no pixel high, only edges that skip layers can be seen
+  const skipping = k * BOX.row < 1.2;
   ctx.beginPath();
-  visible.edges.forEach(([a, b], i) => {
-    const points = placed.routes[i]!;
-    const [ax, ay, bx, by] = [points[0]!, points[1]!, points[points.length - 2]!, points[points.length - 1]!];
-    if ((ay < y0 && by < y0) || (ay > y1 && by > y1) || (ax < x0 && bx < x0) || (ax > x1 && bx > x1)) return;
-    if (a === p.cursor || b === p.cursor) return;
+  for (let i = 0; i < edges.length; i++) {
+    const [ax, ay, bx, by] = [ends[4 * i]!, ends[4 * i + 1]!, ends[4 * i + 2]!, ends[4 * i + 3]!];
+    if ((ay < y0 && by < y0) || (ay > y1 && by > y1) || (ax < x0 && bx < x0) || (ax > x1 && bx > x1)) continue;
+    if (skipping && rank[edges[i]![1]]! - rank[edges[i]![0]]! < 2) continue;
     ctx.moveTo(ax, ay);
     ctx.lineTo(bx, by);
-  });
+  }
   ctx.stroke();
   ctx.globalAlpha = 1;
   if (p.cursor >= 0) {
     ctx.strokeStyle = palette.acc;
     ctx.lineWidth = 1.6 / k;
     ctx.beginPath();
-    visible.edges.forEach(([a, b], i) => {
-      if (a !== p.cursor && b !== p.cursor) return;
-      const points = placed.routes[i]!;
-      ctx.moveTo(points[0]!, points[1]!);
-      ctx.lineTo(points[points.length - 2]!, points[points.length - 1]!);
-    });
+    for (let i = 0; i < edges.length; i++) {
+      if (edges[i]![0] !== p.cursor && edges[i]![1] !== p.cursor) continue;
+      ctx.moveTo(ends[4 * i]!, ends[4 * i + 1]!);
+      ctx.lineTo(ends[4 * i + 2]!, ends[4 * i + 3]!);
+    }
     ctx.stroke();
   }
 
-  const [W, H] = [BOX.width, BOX.height];
-  const seen: number[] = [];
-  for (let i = 0; i < visible.boxes.length; i++) {
-    const [x, y] = [placed.x[i]!, placed.y[i]!];
-    if (x + W / 2 >= x0 && x - W / 2 <= x1 && y + H / 2 >= y0 && y - H / 2 <= y1) seen.push(i);
-  }
-  if (k < 0.28) drawFar(ctx, p, seen, palette);
-  else for (const i of seen) drawNear(ctx, p, i, k, palette);
+  ctx.globalCompositeOperation = "source-over";
+  if (!pixels && k < FAR) drawFar(ctx, p, seen, palette);
+  else if (!pixels) for (const i of seen) drawNear(ctx, p, i, k, palette);
   outline(ctx, p, seen, k, palette);
   return seen.length;
+}
+
+function inSight(p: Prepared, x0: number, y0: number, x1: number, y1: number): number[] {
+  const { x, y } = p.scene.placed;
+  const [W, H] = [BOX.width / 2, BOX.height / 2];
+  const seen: number[] = [];
+  for (let i = 0; i < x.length; i++) {
+    if (x[i]! + W >= x0 && x[i]! - W <= x1 && y[i]! + H >= y0 && y[i]! - H <= y1) seen.push(i);
+  }
+  return seen;
+}
+
+/** Thousands of boxes of a few pixels: writing the pixels is several times faster than filling rectangles. */
+function drawPixels(ctx: CanvasRenderingContext2D, p: Prepared, seen: readonly number[], camera: Camera, w: number, h: number, ratio: number, palette: Palette): void {
+  const { placed } = p.scene;
+  const image = ctx.createImageData(Math.max(w, 1), Math.max(h, 1));
+  const data = new Uint32Array(image.data.buffer);
+  const pack = ([r, g, b]: readonly number[]): number => ((255 << 24) | (b! << 16) | (g! << 8) | r!) >>> 0;
+  const shades = Array.from({ length: SHADES }, (_, i) => pack(viridisRGB(i / (SHADES - 1))));
+  const plain = pack(parseColour(palette.tx3));
+  const [k, bw, bh] = [camera.k * ratio, BOX.width * camera.k * ratio, BOX.height * camera.k * ratio];
+  for (const i of seen) {
+    const colour = p.shade[i]! < 0 ? plain : shades[p.shade[i]!]!;
+    const left = placed.x[i]! * k + camera.x * ratio - bw / 2;
+    const top = placed.y[i]! * k + camera.y * ratio - bh / 2;
+    const [c0, c1] = [Math.max(0, Math.round(left)), Math.min(w, Math.max(Math.round(left) + 1, Math.round(left + bw)))];
+    const [r0, r1] = [Math.max(0, Math.round(top)), Math.min(h, Math.max(Math.round(top) + 1, Math.round(top + bh)))];
+    for (let r = r0; r < r1; r++) data.fill(colour, r * w + c0, r * w + c1);
+  }
+  ctx.putImageData(image, 0, 0);
+}
+
+/** The channels of "#rgb", "#rrggbb" or "rgb(...)"; grey for anything else. */
+export function parseColour(text: string): [number, number, number] {
+  const hex = /^#([0-9a-f]{3}|[0-9a-f]{6})$/i.exec(text)?.[1];
+  if (hex) {
+    const parts = hex.length === 3 ? [...hex].map((c) => c + c) : hex.match(/../g)!;
+    return parts.map((part) => parseInt(part, 16)) as [number, number, number];
+  }
+  const numbers = text.match(/[\d.]+/g)?.map(Number) ?? [];
+  return numbers.length >= 3 ? [numbers[0]!, numbers[1]!, numbers[2]!] : [128, 128, 128];
 }
 
 /** Far away a box is one rectangle in the overlay's colour; rectangles of one colour are filled together. */

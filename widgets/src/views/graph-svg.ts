@@ -115,7 +115,7 @@ export function buildSvg(scene: Scene, unique: string): SVGGElement {
     );
   }
   visible.edges.forEach(([a, b], i) => {
-    world.append(s("path", { class: "wb-g-edge", "data-from": a, "data-to": b, d: route(placed.routes[i]!, horizontal), "marker-end": `url(#${unique}-a)` }));
+    world.append(s("path", { class: "wb-g-edge", "data-from": a, "data-to": b, d: route(placed.routes?.[i] ?? placed.ends.subarray(4 * i, 4 * i + 4), horizontal), "marker-end": `url(#${unique}-a)` }));
   });
   visible.boxes.forEach((box, i) => {
     const [x, y] = [placed.x[i]! - BOX.width / 2, placed.y[i]! - BOX.height / 2];

@@ -44,7 +44,7 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
   const scale = h("span", { class: "wb-drawn" });
   const overlayPick = picker("colour overlay", (key) => write(model, { overlay_key: key }), signal);
   const search = makeSearch(() => graph, paint, reveal, () => stage.focus(), signal);
-  stage.append(search.el);
+  stage.append(search.el, shown);
 
   const camera = makeCamera({
     stage,
@@ -138,7 +138,9 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
         canvas.height = Math.round(height * ratio);
       }
       const context = canvas.getContext("2d");
+      const begun = performance.now();
       if (context) put(stage, { "data-drawn": drawCanvas(context, prepared, camera, w, height, ratio, palette()) });
+      put(stage, { "data-draw-ms": (performance.now() - begun).toFixed(1) });
     }
     put(stage, { "data-zoom": camera.k.toFixed(3) });
   }
@@ -155,7 +157,7 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
   function frame(): void {
     if (!scene || !stage.clientWidth) return;
     framed = true;
-    fitTo(camera, scene.placed.width, scene.placed.height, ...dims(), scene.visible.boxes.length > DRAW_LIMIT ? 0.01 : 0.62);
+    fitTo(camera, scene.placed.width, scene.placed.height, ...dims(), scene.visible.boxes.length > DRAW_LIMIT ? 0.002 : 0.62);
     if (scene.horizontal && scene.placed.width * camera.k > dims()[0]) camera.x = 6;
     if (cursor) showBox(cursor);
     drawSoon();
@@ -373,7 +375,7 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
       menu,
     ),
     stage,
-    h("div", { class: "wb-foot" }, overlayPick.el, scale, h("span", { class: "wb-grow" }), shown),
+    h("div", { class: "wb-foot" }, overlayPick.el, scale, h("span", { class: "wb-grow" })),
   );
 
   ctx.watch(["graph"], takeGraph);

@@ -49,11 +49,11 @@ export function empty(ctx: Context, what: string): HTMLElement {
   const node = (ctx.model.get("selection") as { node?: string | null }).node ?? null;
   const status = ctx.model.get("status") as { state?: string; message?: string };
   const box = (head: string, text: string): HTMLElement => h("div", { class: "wb-empty", "data-state": "empty" }, h("b", {}, head), text);
-  if (node === null) return box("No node is selected", `Click a node of the graph, or walk it with the arrow keys, to see ${what}.`);
-  if (status.state === "computing") return box("Computing\u2026", `${what} of ${node} will stand here.`);
+  if (node === null) return box("No node is selected", `Click a node of the graph, or walk it with the arrow keys, to see its ${what}.`);
+  if (status.state === "computing") return box("Computing\u2026", `The ${what} of ${node} will stand here.`);
   if (status.state === "failed") return box("Nothing could be computed", status.message ?? "");
   if (status.state === "cancelled") return box("Cancelled", "Change a setting, or press Compute, to start again.");
-  return box("Nothing is known of this node yet", `Choose an input and an epsilon to compute ${what} of ${node}.`);
+  return box("Nothing is known of this node yet", `Choose an input and an epsilon to compute the ${what} of ${node}.`);
 }
 
 export const headerOf = (detail: Detail | null): DetailHeader | null => detail?.header ?? null;

@@ -5,7 +5,7 @@ import { type Ramp, viridis } from "../core/scales.js";
 import { decades } from "../core/scales.js";
 import { s } from "./dom.js";
 
-const WIDTH = 100;
+const WIDTH = 92;
 
 export function legend(ramp: Ramp | null, unit: string): SVGSVGElement {
   const svg = s("svg", { width: WIDTH + 44, height: 30, role: "img" });
@@ -16,7 +16,7 @@ export function legend(ramp: Ramp | null, unit: string): SVGSVGElement {
   const ends = ramp.low === ramp.high ? [ramp.low] : [ramp.low, ramp.high];
   const label = `colour from ${short(ramp.low)} to ${short(ramp.high)} ${unit}, ${ramp.log ? "logarithmic" : "linear"}`;
   svg.setAttribute("aria-label", label);
-  const g = s("g", { transform: "translate(20 2)" }, s("title", {}, label));
+  const g = s("g", { transform: "translate(20 2)", "shape-rendering": "crispEdges" }, s("title", {}, label));
   for (let i = 0; i < 64; i++) g.append(s("rect", { x: ((i * WIDTH) / 64).toFixed(2), width: 1.9, height: 8, fill: viridis(i / 63) }));
   if (ramp.log && ramp.high / ramp.low > 10) {
     for (const value of decades(ramp.low, ramp.high, 12)) {

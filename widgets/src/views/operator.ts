@@ -8,7 +8,7 @@ import { empty, type Pane } from "./inspect.js";
 
 export function operatorPane(ctx: Context): Pane {
   const { model, signal } = ctx;
-  const content = h("div");
+  const content = h("div", { style: "max-width:640px" });
   const el = h("div", { class: "wb-body", role: "tabpanel", "aria-label": "operator" }, content);
   let code = "";
   const copy = button("copy code", "the Python that finds this node", () => ctx.copy(code, "the code of this node"), signal);
@@ -18,7 +18,7 @@ export function operatorPane(ctx: Context): Pane {
     const id = (model.get("selection") as { node?: string | null }).node ?? null;
     const node = graph.nodes?.find((one) => one.id === id);
     if (!node) {
-      content.replaceChildren(empty(ctx, "what it computes"));
+      content.replaceChildren(empty(ctx, "operator"));
       return;
     }
     const about = graph.ops?.[node.op];

@@ -37,7 +37,7 @@ export function roundingPane(ctx: Context, source: Source): Pane {
   const chart = makeChart(ctx, (index) => chooseNeuron(ctx, source.detail()?.header.node ?? null, index));
   const caption = h("div", { class: "wb-row", style: "justify-content:space-between;padding-left:50px" });
   const summary = h("span", { class: "wb-lab" });
-  caption.append(summary, chart.pager, h("span", { class: "wb-lab wb-clip" }, "cap = proved for any order of summation, dot = largest error seen; between them: looseness, or what was not met"));
+  caption.append(summary, chart.pager, h("span", { class: "wb-lab wb-clip" }, "cap = proved, any order of summation; dot = largest seen"));
   const list = h("div", { class: "wb-attribution" });
   const stage = h("div", { class: "wb-drawn wb-rounding" }, chart.el, caption, list);
   const nothing = h("div", { style: "display:contents" });
@@ -63,7 +63,7 @@ export function roundingPane(ctx: Context, source: Source): Pane {
       chart.show(null);
       const known = detail
         ? h("div", { class: "wb-empty", "data-state": "empty" }, h("b", {}, "No rounding error here"), detail.header.op === "Input" ? "An input is given exactly: errors begin at the first operation." : `Nothing is known of the rounding error of ${detail.header.node} in ${detail.header.format}.`)
-        : empty(ctx, "its rounding errors");
+        : empty(ctx, "rounding errors");
       nothing.append(known);
       return;
     }
@@ -88,7 +88,8 @@ export function roundingPane(ctx: Context, source: Source): Pane {
       order: Int32Array.from(positions),
       axis: (top, bottom) => logAxis(ends[0], ends[1], top, bottom),
       marks: (layer, slots, axis) => marks(layer, slots, axis, detail, bound, seen, selected),
-      strip: (i) => [seen?.(i) || ends[0], bound(i), true],
+      strip: (i) => [seen?.(i) || ends[0], bound(i), bound(i) === worst],
+      hues: ["--rnd2", "--rnd"],
       describe: (i) => [
         h("b", {}, `neuron ${indexAt(detail, i)}`),
         h("div", { class: "wb-num" }, `bound \u2264 ${outward(bound(i), true)}${word}`),
@@ -155,7 +156,7 @@ export function roundingPane(ctx: Context, source: Source): Pane {
       const size = Math.abs(item.contribution ?? 0);
       const bar = s("svg", { width: 140, height: 8, "aria-hidden": "true" }, s("rect", { width: Math.max(1, (140 * size) / largest), height: 8, fill: "var(--rnd2)", stroke: "var(--rnd)", "stroke-width": 0.7 }));
       const share = found.total ? `${((100 * size) / found.total).toPrecision(2)} %` : "";
-      const row = h("tr", { class: "wb-click", tabindex: 0, "data-node": item.node, "data-index": item.index, title: "select this neuron" }, h("th", { scope: "row", class: "wb-num" }, `${item.node}[${item.index}]`), h("td", {}, ""), h("td", {}, `${share}  ${short(item.contribution)}`));
+      const row = h("tr", { class: "wb-click", tabindex: 0, "data-node": item.node, "data-index": item.index, title: "select this neuron" }, h("th", { scope: "row", class: "wb-num" }, `${item.node}[${item.index}]`), h("td", {}, ""), h("td", { style: "text-align:right" }, share), h("td", {}, short(item.contribution)));
       row.children[1]!.append(bar);
       return row;
     });

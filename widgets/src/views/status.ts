@@ -13,8 +13,9 @@ export function statusLine(ctx: Context): HTMLElement {
   const pill = h("span", { class: "wb-verdict" });
   const words = h("span", { style: "min-width:0" });
   const details = h("span", { class: "wb-row", style: "gap:12px;flex-wrap:wrap" });
-  const statement = h("span", { class: "wb-row wb-drawn wb-grow", style: "gap:6px 12px;flex-wrap:wrap;flex-basis:260px" }, pill, words, details);
-  const work = h("span", { class: "wb-row", role: "status" });
+  const said = h("span", { class: "wb-row wb-drawn", style: "gap:2px 12px;flex-wrap:wrap" }, words, details);
+  const statement = h("span", { class: "wb-row wb-grow", style: "flex-basis:280px;gap:12px" }, pill, said);
+  const work = h("span", { class: "wb-row", role: "status", style: "flex:0 1 auto" });
   const fill = h("i");
   const bar = h("span", { class: "wb-prog", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
   const told = h("span", { class: "wb-lab" });
@@ -33,7 +34,7 @@ export function statusLine(ctx: Context): HTMLElement {
     const status = model.get("status") as Partial<Status>;
     const now = settingsNow(model);
     const stale = isStale(stamp, now);
-    mark(statement, stamp, model);
+    mark(said, stamp, model);
     const state = status.state ?? "idle";
     put(line, { "data-status": state, "data-state": stamp ? (stale ? "stale" : "fresh") : "empty", "data-seq": stamp?.seq, "data-eps": stamp?.eps });
 
@@ -43,6 +44,7 @@ export function statusLine(ctx: Context): HTMLElement {
     say(pill, failed ? "\u2717 FAILED" : stale ? "\u25f7 STALE" : sign ? `${sign} ${verdict.state!.toUpperCase()}` : stamp ? "BOUNDS" : "READY");
     say(words, failed ? (status.message ?? "") : `${verdict.text ?? ""}${verdict.math ? `, ${verdict.math}` : ""}`);
     put(words, { style: "min-width:0;overflow-wrap:anywhere" });
+    details.hidden = stale;
     details.replaceChildren(
       ...(verdict.details ?? []).map((d) => h("span", { class: "wb-chip", "data-state": d.state }, h("b", { style: `color:var(--${d.state === "verified" ? "ok" : d.state === "falsified" ? "no" : "un"})` }, SIGNS[d.state] ?? "?"), d.semantics)),
     );

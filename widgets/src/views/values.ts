@@ -86,11 +86,11 @@ function numberPane(ctx: Context, source: Source, key: "center" | "gradient", na
   return { el, show, focus: () => chart.focus() };
 }
 
-export const valuesPane = (ctx: Context, source: Source): Pane => numberPane(ctx, source, "center", "value", () => empty(ctx, "its values"));
+export const valuesPane = (ctx: Context, source: Source): Pane => numberPane(ctx, source, "center", "value", () => empty(ctx, "values"));
 
 export const gradientPane = (ctx: Context, source: Source): Pane =>
   numberPane(ctx, source, "gradient", "gradient", (detail) =>
     detail
       ? h("div", { class: "wb-empty", "data-state": "empty" }, h("b", {}, "No gradient is computed here"), `This result carries no derivative of the output with respect to ${detail.header.node}. Where a model provides one, each neuron's share stands here: how much the output moves when that neuron moves a little.`)
-      : empty(ctx, "its gradient"),
+      : empty(ctx, "gradient"),
   );

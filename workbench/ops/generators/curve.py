@@ -73,9 +73,7 @@ class Curve:
     pieces: Callable[[Array, Array], Pieces]
 
 
-def cut_at(
-    *cuts: float, bends: tuple[int, ...], blur: float = 0.0
-) -> Callable[[Array, Array], Pieces]:
+def cut_at(*cuts: float, bends: tuple[int, ...], blur: float = 0.0) -> Callable[[Array, Array], Pieces]:
     """Pieces of a function whose inflections and kinks are at fixed numbers."""
 
     def pieces(l: Array, u: Array) -> Pieces:
@@ -125,7 +123,8 @@ def lines(c: Curve, x: Interval) -> Relaxation:
     good = known & np.isfinite(o) & np.isfinite(s) & (sign * (s * m + o) <= sign * end)
     s, o = np.where(good, s, 0.0), np.where(good, o, end)
     return Relaxation(
-        Lines((s[:n].reshape(shape),), o[:n].reshape(shape)), Lines((s[n:].reshape(shape),), o[n:].reshape(shape))
+        Lines((s[:n].reshape(shape),), o[:n].reshape(shape)),
+        Lines((s[n:].reshape(shape),), o[n:].reshape(shape)),
     )
 
 
@@ -262,7 +261,9 @@ def _over_grid(c: Curve, l: Array, u: Array, sign: Array) -> Array:
     y = sign[:, None] * c.f(x)
     half, each = GRID // 2, np.arange(len(l))
     # the chord from point i of the left half to point j of the right half, at the middle one
-    weight = np.arange(half, 0, -1)[:, None] / (np.arange(half, 0, -1)[:, None] + np.arange(1, half + 1)[None])
+    weight = np.arange(half, 0, -1)[:, None] / (
+        np.arange(half, 0, -1)[:, None] + np.arange(1, half + 1)[None]
+    )
     height = (y[:, :half, None] * (1 - weight) + y[:, None, half + 1 :] * weight).reshape(len(l), -1)
     best = np.argmax(height, axis=1)
     i, j = best // half, best % half + half + 1

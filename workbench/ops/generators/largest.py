@@ -6,9 +6,9 @@ above    y = x_j where l_j >= u_i for every other i, exactly; else the better (a
          y <= max_i u_i, and
          y <= m + sum_i max(x_i - m, 0) <= m + sum_i (a_i x_i + b_i).
 Proof of the last: every x_i <= m + max(x_i - m, 0), and the other terms of the sum are not negative, so that
-y = max_i x_i <= m + max_i max(x_i - m, 0) <= m + sum_i max(x_i - m, 0).  On [l_i, u_i] the convex max(x - m, 0) lies below
-a line that lies above it at both ends: with a slope a_i in [0, 1] (0 where u_i <= m, 1 where l_i >= m, else the
-chord's), b_i >= max(-a_i l_i, (u_i - m) - a_i u_i) when l_i <= m.  As m >= l_i always, these are all cases.
+y = max_i x_i <= m + max_i max(x_i - m, 0) <= m + sum_i max(x_i - m, 0).
+On [l_i, u_i] the convex max(x - m, 0) lies below a line that lies above it at both ends: with a slope a_i in [0, 1]
+(0 where u_i <= m, 1 where l_i = m, else the chord's) that is b_i >= max(-a_i l_i, (u_i - m) - a_i u_i), as l_i <= m.
 """
 
 from __future__ import annotations

@@ -105,7 +105,9 @@ def linear(
         return form(call)
 
     @op.rule(gradient)
-    def _(call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array) -> tuple[Array | None, ...]:
+    def _(
+        call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array
+    ) -> tuple[Array | None, ...]:
         return pull(form(call), seed)
 
     if kind is not None:
@@ -115,7 +117,9 @@ def linear(
             return affine_local(call, program, build, ranges, kind, additions)
 
 
-def moves(op: Op, apply: Callable[..., Array], adjoints: Callable[[Call], tuple[LinearMap | None, ...]]) -> None:
+def moves(
+    op: Op, apply: Callable[..., Array], adjoints: Callable[[Call], tuple[LinearMap | None, ...]]
+) -> None:
     """Register every meaning of an operator that only moves or repeats elements: exact in each of them.
 
     Parameters
@@ -154,7 +158,11 @@ def moves(op: Op, apply: Callable[..., Array], adjoints: Callable[[Call], tuple[
             return apply(
                 call,
                 *[
-                    None if x is None else c[None] if c is not None and c.dtype.kind != "f" else getattr(x, which)
+                    None
+                    if x is None
+                    else c[None]
+                    if c is not None and c.dtype.kind != "f"
+                    else getattr(x, which)
                     for x, c in zip(operands, call.constants, strict=True)
                 ],
             )
@@ -166,7 +174,9 @@ def moves(op: Op, apply: Callable[..., Array], adjoints: Callable[[Call], tuple[
         return form(call)
 
     @op.rule(gradient)
-    def _(call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array) -> tuple[Array | None, ...]:
+    def _(
+        call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array
+    ) -> tuple[Array | None, ...]:
         return pull(form(call), seed)
 
     @op.rule(rounding)

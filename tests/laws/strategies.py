@@ -1,0 +1,429 @@
+"""Small examples of every operator: one network of one node, with boxes for its inputs.
+
+`EXAMPLES[op](draw)` gives one.  A new operator needs one entry here, and all laws hold it to account; an operator
+without an entry fails `test_table.py` by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from laws.numbers import Array, Draw
+
+import workbench.ops  # noqa: F401  (registers the operators)
+from workbench.graph import Attribute, Graph, Node
+from workbench.semantics.plan import Plan, Step, infer, plan_of
+
+Box = tuple[Array, Array]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, a box for each of its inputs ``(1, *shape)``, and points of the box ``(P, *shape)``."""
+
+    graph: Graph
+    boxes: Mapping[str, Box]
+    points: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan:
+        return plan_of(self.graph)
+
+    @property
+    def step(self) -> Step:
+        """The last node (which is not folded away)."""
+        return self.plan.by_name[self.graph.outputs[0]]
+
+    def __repr__(self) -> str:
+        lines = [self.graph.to_text()]
+        lines += [f"{k} in {lo.tolist()} {hi.tolist()}" for k, (lo, hi) in self.boxes.items()]
+        lines += [f"{k} = {w.dtype} {w.tolist()}" for k, w in self.graph.weights.items()]
+        return "\n".join(lines)
+
+
+Operand = Array | Box | None
+Example = Callable[[Draw], Case]
+EXAMPLES: dict[str, Example] = {}
+FOLDED = frozenset({"ConstantOfShape", "Equal", "Shape"})  # never computed from an input's values
+
+
+def network(nodes: list[Node], boxes: Mapping[str, Box], weights: Mapping[str, Array], draw: Draw) -> Case:
+    """A case of these nodes; the last one is the output."""
+    inputs = [Node(k, "Input", shape=lo.shape[1:], dtype="float64") for k, (lo, _) in boxes.items()]
+    graph = Graph(infer([*inputs, *nodes], weights), (nodes[-1].name,), weights)
+    points = {k: draw.points(lo, hi) for k, (lo, hi) in boxes.items()}
+    return Case(graph, boxes, points)
+
+
+def single(draw: Draw, op: str, *operands: Operand, **attrs: Attribute) -> Case:
+    """One node; a box is an input, an array a weight, None an omitted operand."""
+    boxes: dict[str, Box] = {}
+    weights: dict[str, Array] = {}
+    names = []
+    for i, operand in enumerate(operands):
+        if operand is None:
+            names.append("")
+        elif isinstance(operand, tuple):
+            names.append(f"x{i}")
+            boxes[f"x{i}"] = operand
+        else:
+            names.append(f"w{i}")
+            weights[f"w{i}"] = operand
+    return network([Node("y", op, tuple(names), attrs)], boxes, weights, draw)
+
+
+def example(*ops: str) -> Callable[[Callable[[Draw, str], Case]], Callable[[Draw, str], Case]]:
+    """Register an example generator for operators; it is told which one."""
+
+    def register(make: Callable[[Draw, str], Case]) -> Callable[[Draw, str], Case]:
+        for op in ops:
+            if op in EXAMPLES:
+                raise ValueError(f"{op} has two example generators")
+            EXAMPLES[op] = lambda draw, op=op: make(draw, op)
+        return make
+
+    return register
+
+
+def fits(draw: Draw, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape that broadcasts to `shape`."""
+    kept = shape[draw.integer(0, len(shape)) :]
+    return tuple(n if draw.flag() else 1 for n in kept)
+
+
+@example("Add", "Sub", "Mul", "Div")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape()
+    other = fits(draw, shape)
+    first, second = (shape, other) if draw.flag() else (other, shape)
+    kind = "nonzero" if op == "Div" else "any"
+    which = draw.integer(0, 3)
+    if which == 0:
+        w = draw.numbers(second)
+        if op == "Div":
+            w = np.where(w == 0, 0.5, w)
+        return single(draw, op, draw.box(first), w)
+    if which == 1:
+        return single(draw, op, draw.numbers(first), draw.box(second, kind))
+    return single(draw, op, draw.box(first), draw.box(second, kind))
+
+
+@example("Neg", "Abs", "Relu", "Exp", "Sigmoid", "Tanh", "Sin", "Cos", "Identity", "Dropout")
+def _(draw: Draw, op: str) -> Case:
+    return single(draw, op, draw.box(draw.shape()))
+
+
+@example("Log", "Sqrt", "Reciprocal")
+def _(draw: Draw, op: str) -> Case:
+    kind = {"Log": "positive", "Sqrt": "nonnegative", "Reciprocal": "nonzero"}[op]
+    return single(draw, op, draw.box(draw.shape(), kind))
+
+
+@example("Cast")
+def _(draw: Draw, op: str) -> Case:
+    return single(draw, op, draw.box(draw.shape()), to="float32")
+
+
+@example("LeakyRelu")
+def _(draw: Draw, op: str) -> Case:
+    return single(draw, op, draw.box(draw.shape()), alpha=draw.pick(0.01, 0.1, 0.0, 1.0, 2.5, -0.5, 1e-30))
+
+
+@example("Pow")
+def _(draw: Draw, op: str) -> Case:
+    p = draw.pick(2.0, 3.0, 1.0, 0.0, 4.0, -1.0, -2.0, -3.0, 0.5, 1.5, -0.5, 0.1)
+    kind = "any" if p >= 0 and p == int(p) else "nonzero" if p == int(p) else "positive"
+    exponent = np.array(p) if draw.flag() else np.array([p], np.float32)
+    if p == int(p) and draw.flag():
+        exponent = exponent.astype(np.int64)
+    return single(draw, op, draw.box(draw.shape(), kind), exponent)
+
+
+@example("Min", "Max")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 2)
+    operands: list[Operand] = [draw.box(shape)]
+    for _i in range(draw.integer(0, 2)):
+        other = fits(draw, shape)
+        operands.append(draw.numbers(other) if draw.flag() else draw.box(other))
+    if draw.flag():
+        operands.reverse()
+    return single(draw, op, *operands)
+
+
+@example("Clip")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape()
+    ends = np.sort(draw.numbers((2,))) if draw.flag() else draw.numbers((2,))
+    match draw.integer(0, 3):
+        case 0:
+            return single(draw, op, draw.box(shape), min=float(ends[0]), max=float(ends[1]))
+        case 1:
+            return single(draw, op, draw.box(shape), np.array(ends[0]), np.array(ends[1]))
+        case 2:
+            return single(draw, op, draw.box(shape), None, np.array(ends[1]))
+        case _:
+            return single(
+                draw, op, draw.box(shape), draw.box(()), np.array(ends[1]) if draw.flag() else draw.box(())
+            )
+
+
+@example("Softmax")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 3, 4)
+    axis = draw.integer(-len(shape), len(shape) - 1)
+    if draw.flag():
+        return single(draw, op, draw.box(shape), axis=axis, flatten=1)
+    return single(draw, op, draw.box(shape), axis=axis)
+
+
+@example("LayerNormalization")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 3, 4)
+    axis = draw.integer(-len(shape), len(shape) - 1)
+    inner = shape[axis:]
+    epsilon = draw.pick(1e-5, 1.0, 1e-12, 9.999999747378752e-06)
+    operands: list[Operand] = [
+        draw.box(shape),
+        draw.box(inner) if draw.integer(0, 5) == 0 else draw.numbers(inner),
+    ]
+    if draw.flag():
+        operands.append(draw.box(inner) if draw.integer(0, 5) == 0 else draw.numbers(fits(draw, inner)))
+    return single(draw, op, *operands, axis=axis, epsilon=epsilon)
+
+
+@example("MatMul")
+def _(draw: Draw, op: str) -> Case:
+    i, k, j = (draw.integer(1, 3) for _ in range(3))
+    match draw.integer(0, 5):
+        case 0:
+            left, right = (i, k), (k, j)
+        case 1:
+            left, right = (k,), (k, j)
+        case 2:
+            left, right = (i, k), (k,)
+        case 3:
+            left, right = (2, i, k), (k, j)
+        case 4:
+            left, right = (2, i, k), (2, k, j)
+        case _:
+            left, right = (1, i, k), (2, k, j)
+    match draw.integer(0, 3):
+        case 0 | 1:
+            return single(draw, op, draw.box(left), draw.weights(*right))
+        case 2:
+            return single(draw, op, draw.weights(*left), draw.box(right))
+        case _:
+            return single(draw, op, draw.box(left), draw.box(right))
+
+
+@example("Gemm")
+def _(draw: Draw, op: str) -> Case:
+    i, k, j = draw.pick(1, 1, 2), draw.integer(1, 4), draw.integer(1, 3)
+    turned = draw.flag()
+    attrs: dict[str, Any] = {"transB": int(turned)}
+    if draw.flag():
+        attrs |= {"alpha": draw.pick(1.0, 0.5, -2.0, 0.1), "beta": draw.pick(1.0, 0.0, 0.3, 2.0)}
+    operands: list[Operand] = [draw.box((i, k)), draw.weights(*((j, k) if turned else (k, j)))]
+    third = draw.integer(0, 3)
+    if third == 1:
+        operands.append(draw.weights(*fits(draw, (i, j))))
+    elif third == 2:
+        operands.append(draw.weights(j))
+    elif third == 3:
+        operands.append(draw.box(fits(draw, (i, j))))
+    return single(draw, op, *operands, **attrs)
+
+
+def _windows(draw: Draw, op: str, rank: int) -> dict[str, Any]:
+    pads = [draw.integer(0, 1) for _ in range(2 * rank)]
+    return {
+        "strides": tuple(draw.integer(1, 2) for _ in range(rank)),
+        "pads": tuple(pads),
+    }
+
+
+@example("Conv", "ConvTranspose")
+def _(draw: Draw, op: str) -> Case:
+    rank = draw.pick(1, 2, 2)
+    kernel = tuple(draw.integer(1, 2) for _ in range(rank))
+    size = tuple(draw.integer(2, 3) for _ in range(rank))
+    groups = draw.pick(1, 1, 2)
+    inner, outer = groups * draw.integer(1, 2), groups * draw.integer(1, 2)
+    attrs = _windows(draw, op, rank) | {
+        "dilations": tuple(draw.integer(1, 2) for _ in range(rank)),
+        "group": groups,
+    }
+    if op == "Conv":
+        w = draw.weights(outer, inner // groups, *kernel)
+        attrs["pads"] = tuple(1 for _ in range(2 * rank))  # a dilated window then always has room
+    else:
+        w = draw.weights(inner, outer // groups, *kernel)
+        attrs["pads"] = (0,) * (2 * rank)
+        if draw.flag():
+            attrs["output_padding"] = tuple(s - 1 for s in attrs["strides"])
+    operands: list[Operand] = [draw.box((1, inner, *size)), w]
+    if draw.flag():
+        operands.append(draw.weights(outer))
+    return single(draw, op, *operands, **attrs)
+
+
+@example("MaxPool", "AveragePool")
+def _(draw: Draw, op: str) -> Case:
+    rank = draw.pick(1, 2, 2)
+    attrs = _windows(draw, op, rank) | {"kernel_shape": (2,) * rank, "ceil_mode": draw.integer(0, 1)}
+    if op == "AveragePool":
+        attrs["count_include_pad"] = draw.integer(0, 1)
+    return single(
+        draw, op, draw.box((1, draw.integer(1, 2), *(draw.integer(2, 4) for _ in range(rank)))), **attrs
+    )
+
+
+@example("GlobalAveragePool")
+def _(draw: Draw, op: str) -> Case:
+    return single(draw, op, draw.box((1, draw.integer(1, 2), *draw.shape(1, 2, 4))))
+
+
+@example("BatchNormalization")
+def _(draw: Draw, op: str) -> Case:
+    channels = draw.integer(1, 3)
+    flavours = [draw.pick("plain", "whole", "tiny") for _ in range(3)]
+    gamma, beta, mean = (draw.numbers((channels,), f) for f in flavours)
+    gamma = np.where(np.abs(gamma) < 1e-200, 0.0, gamma)  # a scale that float64 cannot hold is refused
+    var = np.abs(draw.numbers((channels,), draw.pick("plain", "tiny", "huge")))
+    return single(
+        draw,
+        op,
+        draw.box((2, channels, *draw.shape(0, 2, 2))),
+        gamma,
+        beta,
+        mean,
+        var,
+        epsilon=draw.pick(1e-5, 1e-3),
+    )
+
+
+@example("ReduceSum", "ReduceMean", "ReduceMax")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 3)
+    axes = sorted({draw.integer(0, len(shape) - 1) for _ in range(draw.integer(1, 2))})
+    keep = draw.integer(0, 1)
+    if draw.flag():
+        return single(draw, op, draw.box(shape), np.array(axes, np.int64), keepdims=keep)
+    if draw.flag():
+        return single(draw, op, draw.box(shape), keepdims=keep)
+    return single(draw, op, draw.box(shape), axes=tuple(a - len(shape) for a in axes), keepdims=keep)
+
+
+@example("Concat")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 3)
+    axis = draw.integer(0, len(shape) - 1)
+    operands: list[Operand] = [draw.box(shape)]
+    for _i in range(draw.integer(0, 2)):
+        other = (*shape[:axis], draw.integer(1, 2), *shape[axis + 1 :])
+        operands.append(draw.numbers(other) if draw.flag() else draw.box(other))
+    return single(draw, op, *operands, axis=axis)
+
+
+@example("Split")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 3, 4)
+    axis = draw.integer(0, len(shape) - 1)
+    first = draw.integer(1, shape[axis])
+    parts = (first, shape[axis] - first) if shape[axis] > first else (first,)
+    index = draw.integer(0, len(parts) - 1)
+    return single(
+        draw, op, draw.box(shape), np.array(parts, np.int64), axis=axis, index=index, num_outputs=len(parts)
+    )
+
+
+@example("Slice")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 3, 4)
+    axis = draw.integer(0, len(shape) - 1)
+    n = shape[axis]
+    start, step = draw.integer(0, n - 1), draw.pick(1, 2, -1)
+    end = draw.integer(start + 1, n + 2) if step > 0 else -n - 1
+    one = [np.array([v], np.int64) for v in (start, end, axis, step)]
+    return single(draw, op, draw.box(shape), *one)
+
+
+@example("Gather")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 3)
+    axis = draw.integer(0, len(shape) - 1)
+    index = np.array(
+        [draw.integer(-shape[axis], shape[axis] - 1) for _ in range(draw.integer(1, 4))], np.int64
+    )
+    return single(draw, op, draw.box(shape), index[0] if draw.flag() else index, axis=axis)
+
+
+@example("Transpose")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 3)
+    order = tuple(draw.data.draw(st.permutations(range(len(shape)))))
+    return single(draw, op, draw.box(shape), perm=order) if draw.flag() else single(draw, op, draw.box(shape))
+
+
+@example("Expand")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 3)
+    return single(draw, op, draw.box(fits(draw, shape)), np.array(shape, np.int64))
+
+
+@example("Where")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 3)
+    condition = np.array([draw.flag() for _ in range(prod(shape))]).reshape(shape)
+    first: Operand = draw.box(shape)
+    second: Operand = draw.box(fits(draw, shape)) if draw.flag() else draw.numbers(fits(draw, shape))
+    return single(draw, op, condition, *((first, second) if draw.flag() else (second, first)))
+
+
+@example("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 3)
+    match op:
+        case "Reshape":
+            return single(draw, op, draw.box(shape), np.array(draw.pick((-1,), (1, -1), (0, -1)), np.int64))
+        case "Flatten":
+            return single(draw, op, draw.box(shape), axis=draw.integer(0, len(shape)))
+        case "Squeeze":
+            return single(draw, op, draw.box((1, *shape)), np.array([0], np.int64))
+        case _:
+            return single(draw, op, draw.box(shape), np.array([draw.integer(0, len(shape))], np.int64))
+
+
+@example("Pad")
+def _(draw: Draw, op: str) -> Case:
+    shape = draw.shape(1, 2)
+    mode = draw.pick("constant", "constant", "edge", "reflect", "wrap")
+    most = 0 if mode == "reflect" and min(shape) == 1 else 1
+    pads = np.array(
+        [draw.integer(-1 if mode == "constant" and min(shape) > 2 else 0, most) for _ in shape * 2], np.int64
+    )
+    if mode == "constant":
+        return single(draw, op, draw.box(shape), pads, draw.numbers(()), mode=mode)
+    return single(draw, op, draw.box(shape), pads, mode=mode)
+
+
+@example("Shape")
+def _(draw: Draw, op: str) -> Case:
+    return single(draw, op, draw.box(draw.shape()))
+
+
+@example("ConstantOfShape")
+def _(draw: Draw, op: str) -> Case:
+    return single(draw, op, np.array(draw.shape(), np.int64), value=1.5, dtype="float32")
+
+
+@example("Equal")
+def _(draw: Draw, op: str) -> Case:
+    n = draw.integer(1, 3)
+    return single(draw, op, np.array([draw.integer(0, 1) for _ in range(n)]), np.array([1] * n))

@@ -1,0 +1,92 @@
+"""Example networks: three small classifiers of handwritten digits and one for pencil and paper, ready to explore.
+
+The networks and their data were made by ``tools/train_examples.py`` from scikit-learn's digits: pictures of 8 x 8
+pixels with values in [0, 1].  360 pictures were kept from training; all of them are here.
+
+>>> import workbench as wb
+>>> wb.examples.digits()
+Model('digits.onnx', 7 nodes, 17,226 parameters, eps=0.02)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from workbench.graph import Array
+from workbench.model import Model
+from workbench.opening import load
+
+HERE = Path(__file__).parent
+WHITE = 16  # the files hold whole numbers from 0 to 16
+SHOWN = 2  # pictures of each digit to choose from
+
+__all__ = ["digits", "digits_conv", "digits_tanh", "path", "pictures", "toy"]
+
+
+def path(name: str) -> Path:
+    """Where the ONNX file of an example is: for the command line, or to copy it.
+
+    Parameters
+    ----------
+    name : "digits", "digits_conv", "digits_tanh" or "toy".
+
+    Raises
+    ------
+    ValueError
+        There is no example of that name.
+    """
+    found = {file.stem: file for file in sorted(HERE.glob("*.onnx"))}
+    if name not in found:
+        raise ValueError(f"there is no example {name!r}; there are: {', '.join(found)}")
+    return found[name]
+
+
+def pictures() -> tuple[Array, Array]:
+    """The 360 test pictures and the digits that they show.
+
+    Returns
+    -------
+    pictures, float32 ``(360, 1, 1, 8, 8)`` in [0, 1], each in the shape of the networks' input; labels, ``(360,)``.
+
+    >>> x, labels = pictures()
+    >>> x.shape, float(x.min()), float(x.max())
+    ((360, 1, 1, 8, 8), 0.0, 1.0)
+    """
+    with np.load(HERE / "examples.npz") as data:
+        # sixteenths are float32 numbers, so nothing is rounded
+        return (data["images"][:, None, None] / WHITE).astype(np.float32), data["labels"].astype(np.int64)
+
+
+def digits() -> Model:
+    """Three dense layers with relu (128, 64 and 10 neurons); 353 of the 360 test pictures right."""
+    return _classifier("digits")
+
+
+def digits_conv() -> Model:
+    """Two convolutions with relu (8 and 16 filters) and a dense layer; 353 of the 360 test pictures right."""
+    return _classifier("digits_conv")
+
+
+def digits_tanh() -> Model:
+    """Three dense layers with tanh (64, 32 and 10 neurons); 351 of the 360 test pictures right."""
+    return _classifier("digits_tanh")
+
+
+def toy() -> Model:
+    """Two inputs, three relu neurons, two outputs, and weights that are short binary fractions: for paper."""
+    model = load(path("toy"), examples=[("(0.5, 0.25)", np.array([[0.5, 0.25]], np.float32))])
+    model.eps, model.eps_max = 0.25, 1.0
+    return model
+
+
+def _classifier(name: str) -> Model:
+    """The first picture of every digit to choose from, then the second; it begins with a seven."""
+    x, labels = pictures()
+    order = [int(np.flatnonzero(labels == digit)[k]) for k in range(SHOWN) for digit in range(10)]
+    choices = [(f"{labels[i]} (test picture {i})", x[i]) for i in order]
+    model = load(path(name), examples=choices, clip=(0.0, 1.0))
+    model.example = 7
+    model.eps = 0.02
+    return model

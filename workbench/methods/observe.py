@@ -1,0 +1,53 @@
+"""Observed rounding errors: float runs in several orders against a run in a wider type.  Never a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from workbench.floats.format import BINARY64
+from workbench.floats.program import Order, Semantics, program_of
+from workbench.graph import Array
+from workbench.semantics import ieee, real
+from workbench.semantics.plan import Plan
+
+FEW: tuple[Order, ...] = ("blas", "sequential", "pairwise")
+
+
+def observe_errors(
+    plan: Plan,
+    inputs: Mapping[str, Array],
+    program: str | Semantics = "binary32",
+    orders: Sequence[Order] = FEW,
+) -> dict[str, Array]:
+    """The largest |error| seen at every neuron over the given inputs and orders of summation.
+
+    Parameters
+    ----------
+    plan : the network.
+    inputs : name -> ``(S, *shape)`` points.
+    program : the float program.
+    orders : orders to run in.
+
+    Returns
+    -------
+    name -> ``(*shape)``.  The reference is a run in float64, or in the platform's long double where the program itself is
+    binary64 (nothing is returned where that is no wider): right to a few digits, which is all that a picture needs.
+    """
+    program = program_of(program)
+    wide: type[np.floating] = np.float64
+    if BINARY64 in (program.accumulator, program.activations):
+        wide = np.longdouble
+        if np.finfo(wide).nmant <= np.finfo(np.float64).nmant:
+            return {}
+    reference = real.run(plan, inputs, wide)
+    found: dict[str, Array] = {}
+    for order in orders:
+        values = ieee.run(plan, inputs, program, order)
+        for name, value in values.items():
+            with np.errstate(invalid="ignore"):
+                error = np.abs(value.astype(wide) - reference[name]).max(axis=0).astype(np.float64)
+            error = np.where(np.isnan(error), np.inf, error)
+            found[name] = np.maximum(found[name], error) if name in found else error
+    return found
