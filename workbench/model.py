@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from traitlets import Bool, Dict, Enum, Float, HasTraits, Instance, Int, Tuple, Unicode, observe, validate
 
-import workbench.ops  # noqa: F401  (registers every operator)
 from workbench import settings
 from workbench.graph import Array, Graph, GraphError
 from workbench.history import History
@@ -21,6 +20,7 @@ from workbench.methods.crown import Progress
 from workbench.methods.named import METHODS
 from workbench.methods.rounding import RoundingBounds
 from workbench.network import Network
+from workbench.semantics.plan import Plan
 from workbench.region import Norm, Region, RegionError, ball
 from workbench.results import Result, describe_neuron, overlay_values, overlays
 from workbench.worker import Worker
@@ -48,7 +48,7 @@ class Model(HasTraits):
     region = Instance(Region, allow_none=True, help="where the inputs may lie")
     eps = Float(0.0, help="radius of the ball around the centre, in the units of the input")
     eps_max = Float(0.1, help="right end of the epsilon slider")
-    norm = Enum(("inf", "2", "1"), "inf", help="norm of the ball")
+    norm = Enum(("inf", "2", "1", "box"), "inf", help="norm of the ball; 'box': the region is a plain box")
     example = Int(None, allow_none=True, help="index of the chosen example")
     method = Enum(METHODS, "crown", help="how bounds are found")
     format = Enum(FORMATS, "binary32", help="number format whose rounding errors are bounded")
@@ -90,6 +90,11 @@ class Model(HasTraits):
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the (single) input, as in the file."""
         return self.network.input_shape
+
+    @property
+    def plan(self) -> Plan:
+        """The graph made ready to walk."""
+        return self.network.plan
 
     def run(self, x: Array | Mapping[str, Array]) -> Array:
         """The output for one input or a stack of inputs, computed in the network's own float type.
@@ -175,12 +180,7 @@ class Model(HasTraits):
     def _rebuild(self, change: Any) -> None:
         if self._moving or self.center is None:
             return
-        self._moving = True
-        try:
-            self.region = ball(self.center, self.eps, str(self.norm), self.clip)
-        finally:
-            self._moving = False
-        self._changed()
+        self.explore(self.center, show=False)
 
     @observe("region")
     def _adopt(self, change: Any) -> None:
@@ -197,7 +197,9 @@ class Model(HasTraits):
                 )
                 if region.eps is not None:
                     self.eps, self.norm = region.eps, region.norm
-                    self.eps_max = max(self.eps_max, 2 * region.eps)
+                else:
+                    self.eps, self.norm = float(np.max(0.5 * region.upper - 0.5 * region.lower)), "box"
+                self.eps_max = max(self.eps_max, 2 * self.eps)
             finally:
                 self._moving = False
         self._changed()
@@ -216,9 +218,13 @@ class Model(HasTraits):
         radius = self.eps if eps is None else eps
         self._moving = True
         try:
+            if self.norm == "box":
+                self.norm = "inf"
             region = ball(center, radius, str(self.norm), self.clip)
             self.center, self.eps, self.region = center, float(radius), region
             self.eps_max = max(self.eps_max, 2 * float(radius))
+            if self.example is not None and (self.examples[self.example][1].reshape(-1) != center.reshape(-1)).any():
+                self.example = None
         finally:
             self._moving = False
         self._changed()
@@ -255,7 +261,7 @@ class Model(HasTraits):
         regions = self.network.regions(self._region())
         self._seq += 1
         self.status = _status("computing", f"{self.method} bounds", seq=self._seq, progress=0.0)
-        asked, center, plan = self.asked(), self.center, self.network.plan
+        asked, center, plan = self.asked(), self.center, self.plan
         seq = self._seq
 
         def job(progress: Progress) -> Iterator[Result]:
@@ -320,7 +326,7 @@ class Model(HasTraits):
 
     def phases(self, name: str) -> tuple[int, int, int] | None:
         """Counts of (always on, unstable, always off) neurons of a node that feeds or is a relu; else None."""
-        return None if self.result is None else self.result.phases(self.network.plan, name)
+        return None if self.result is None else self.result.phases(self.plan, name)
 
     def overlays(self) -> list[tuple[str, str, str, bool]]:
         """(key, label, unit, logarithmic) of every overlay."""
@@ -328,11 +334,11 @@ class Model(HasTraits):
 
     def overlay_values(self, key: str) -> dict[str, float | None]:
         """One number a node for an overlay; None where there is none."""
-        return overlay_values(self.network.plan, self.result, key)
+        return overlay_values(self.plan, self.result, key)
 
     def relaxation(self, name: str, index: int) -> dict[str, Any] | None:
         """The lines that the newest bounds use for one neuron, ready to draw; None for linear nodes."""
-        return None if self.result is None else describe_neuron(self.network.plan, self.result, name, index)
+        return None if self.result is None else describe_neuron(self.plan, self.result, name, index)
 
     def attribution(self, output: int) -> list[tuple[str, int, float]] | None:
         """The neurons whose own rounding contributes most to one output's error bound."""

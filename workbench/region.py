@@ -32,6 +32,7 @@ class Region:
     center : float64 ``(B, *shape)`` or None for a plain box.
     eps : the ball's radius, in the units of the input; None for a plain box.
     norm : "inf", "2" or "1".
+    clip : the limits that every input was cut to, where there are some: part of what is claimed.
     """
 
     lower: Array
@@ -39,6 +40,7 @@ class Region:
     center: Array | None = None
     eps: float | None = None
     norm: Norm = "inf"
+    clip: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         lower, upper = np.asarray(self.lower, np.float64), np.asarray(self.upper, np.float64)
@@ -89,7 +91,7 @@ class Region:
             )
         full = (self.batch, *shape)
         center = None if self.center is None else self.center.reshape(full)
-        return Region(self.lower.reshape(full), self.upper.reshape(full), center, self.eps, self.norm)
+        return Region(self.lower.reshape(full), self.upper.reshape(full), center, self.eps, self.norm, self.clip)
 
     def sample(self, count: int, seed: int = 0, region: int = 0) -> Array:
         """`count` points of one region, float64 ``(count, *shape)``; the first is the centre, some are corners."""
@@ -199,7 +201,7 @@ def ball(
         lower, upper = np.maximum(lower, clip[0]), np.minimum(upper, clip[1])
     if (lower > upper).any():
         raise RegionError(f"the ball of radius {eps} around the centre lies outside the clip {clip}")
-    return Region(lower[None], upper[None], x[None], eps, kind)
+    return Region(lower[None], upper[None], x[None], eps, kind, clip)
 
 
 def add_up(x: Array, y: float) -> Array:

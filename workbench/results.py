@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from workbench.settings import Settings
 from workbench.statement import inside, margin_rows, margin_verdict
 
 SAMPLES = 64
+PAUSE = 8  # hundredths of a second between the bounds and the rounding errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +144,9 @@ class Result:
             note="",
         )
         yield first
-        progress(0.65, "rounding errors")
+        for _ in range(PAUSE):  # while the slider moves, leave the processor to it: a newer request stops here
+            sleep(0.01)
+            progress(0.65, "rounding errors")
         try:
             found = rounding(plan, bounds, settings.format, progress=part(0.65, 0.95))
             observed = observe_errors(plan, {name: points}, settings.format)

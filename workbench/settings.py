@@ -34,6 +34,11 @@ class Settings:
     example: int | None
     region: Region | None
 
+    @property
+    def clip(self) -> tuple[float, float] | None:
+        """The limits that every input was cut to."""
+        return None if self.region is None else self.region.clip
+
     def same(self, other: Settings) -> bool:
         """Whether a result for one is a result for the other: the very same region object, method and format."""
         return self.region is other.region and (self.method, self.format) == (other.method, other.format)

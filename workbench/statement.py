@@ -50,14 +50,14 @@ def margin_verdict(
 
     Returns
     -------
-    ``{state, text, math, details}``: "verified" where every margin's lower bound is positive in real arithmetic,
+    ``{state, text, details}``: "verified" where every margin's lower bound is positive in real arithmetic,
     "falsified" where a sampled point of the region surely has another largest output, else "unknown", or "none".
     In floats the margin must exceed both outputs' rounding error bounds (F13).
     """
     name = plan.graph.outputs[0]
     center = values[name].reshape(-1)
     if margin_rows(values[name][0]) is None or name not in plan.live:
-        return {"state": "none", "text": "", "math": "", "details": []}
+        return {"state": "none", "text": "", "details": []}
     label = int(np.argmax(center))
     others = np.delete(np.arange(center.size), label)
     held = bounds[name]
@@ -87,7 +87,6 @@ def margin_verdict(
     return {
         "state": real,
         "text": words,
-        "math": f"min over the region of y[{label}] \N{MINUS SIGN} max of the others \N{GREATER-THAN OR EQUAL TO} {_down(margin)}",
         "details": details,
     }
 

@@ -10,14 +10,16 @@ from typing import Any
 
 import flint
 import numpy as np
-from laws.strategies import Array, Case
+from laws.numbers import Array, Draw
+from laws.strategies import Case
 
-from workbench.op import Call
+from workbench.op import rule_for
 from workbench.semantics import exact
 from workbench.semantics.affine import Linear, LinearMap, Lines, Relaxation, describe, spread
 from workbench.semantics.exact import rational, rationals
 from workbench.semantics.interval import Interval, apply
 from workbench.semantics.plan import Plan, Step
+from workbench.semantics.real import real
 
 PRECISION = (
     300  # bits of the balls: enough for any float64 that is not next to a value beyond its exponent range
@@ -41,9 +43,21 @@ def boxes_of(case: Case) -> dict[str, Interval]:
     return {k: Interval(lo, hi) for k, (lo, hi) in case.boxes.items()}
 
 
-def interval_of(case: Case) -> Interval:
+def widened(case: Case, draw: Draw) -> dict[str, Interval]:
+    """The boxes with some ends at infinity: still true of every point."""
+    found = {}
+    for name, (lo, hi) in case.boxes.items():
+        ends = []
+        for end, far in ((lo, -np.inf), (hi, np.inf)):
+            seed = draw.integer(0, 2**16)
+            ends.append(np.where(np.random.default_rng(seed).random(end.shape) < 0.5, far, end))
+        found[name] = Interval(*ends)
+    return found
+
+
+def interval_of(case: Case, boxes: Mapping[str, Interval]) -> Interval:
     """The interval of the output, from its rule."""
-    values = boxes_of(case)
+    values = dict(boxes)
     with np.errstate(all="ignore"):
         for step in case.plan.steps:
             values[step.node.name] = apply(case.plan, step, values)
@@ -74,9 +88,10 @@ def check_inside(case: Case, found: Interval, values: Array, what: str = "interv
                 )
 
 
-def form_of(case: Case, bounds: Mapping[str, Interval] | None = None) -> Linear | Relaxation:
+def form_of(case: Case, bounds: Mapping[str, Interval]) -> Linear | Relaxation:
+    """The output node's linear form or lines over these bounds of its operands."""
     with np.errstate(all="ignore"):
-        return describe(case.plan, case.step, bounds or boxes_of(case))
+        return describe(case.plan, case.step, bounds)
 
 
 def check_lines(case: Case, form: Relaxation, values: Array) -> None:
@@ -190,9 +205,6 @@ def check_map(case: Case, i: int, m: LinearMap | None, base: Array) -> None:
 
 def _at(plan: Plan, step: Step, given: Mapping[int, Array]) -> Array:
     """The exact value of one node with some operands given and the other live ones 0."""
-    from workbench.op import rule_for
-    from workbench.semantics.real import real
-
     ns = exact.ExactArithmetic(PRECISION)
     operands: list[Any] = []
     for i, o in enumerate(step.operands):
@@ -212,7 +224,3 @@ def _at(plan: Plan, step: Step, given: Mapping[int, Array]) -> Array:
 
 def _show(value: Any) -> str:
     return repr(float(value)) if isinstance(value, flint.fmpq) else str(value)
-
-
-def call_of(case: Case) -> Call:
-    return case.step.call

@@ -201,3 +201,29 @@ def test_the_worker_drops_what_is_out_of_date() -> None:
     assert {seq for seq, _ in done} <= {2, 3} and (3, "newest") in done
     assert all(result != "never" for _, result in done)
     assert issubclass(Cancelled, Exception)
+
+
+def test_what_is_claimed_names_the_region_that_was_bounded() -> None:
+    from workbench.views import wire
+
+    model = Model(relu_network(np.random.default_rng(0), (3, 8, 6, 4)), clip=(0.0, 1.0))
+    model.explore(np.full(3, 0.05), eps=0.1)
+    model.compute()
+    model.wait()
+    assert wire.statement(model.result).endswith("0.1 and 0 \u2264 x \u2264 1")
+    model.region = wb.box(np.zeros(3), np.array([0.1, 0.2, 0.4]))
+    assert (model.norm, model.eps) == ("box", 0.2)
+    model.compute()
+    model.wait()
+    assert wire.statement(model.result) == "for all x in the chosen box"
+    model.eps = 0.01
+    assert model.norm == "inf" and model.region.eps == 0.01
+
+
+def test_another_input_is_no_example() -> None:
+    model = wb.examples.digits()
+    assert model.example == 0
+    model.explore(np.zeros(64), eps=0.01)
+    assert model.example is None
+    model.example = 1
+    assert model.center is not None and (model.center.ravel() == model.examples[1][1].ravel()).all()

@@ -24,7 +24,7 @@ LAYERS = (
     {"semantics"},
     {"ops"},
     {"methods", "certificate", "passes", "nn", "io"},
-    {"model", "results", "worker", "examples"},
+    {"examples", "history", "model", "network", "opening", "results", "settings", "statement", "worker"},
     {"views"},
     {"cli"},
 )

@@ -24,10 +24,10 @@ from workbench.views import (
     errors,
     graph_svg,
     static_html,
+    text,
     widths,
 )
 from workbench.views import detail as detail_module
-from workbench.views import text, wire
 from workbench.views.layout import fold, layers
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "wire.json"
@@ -182,8 +182,8 @@ def arrays(view: Any) -> dict[str, np.ndarray]:
 
 
 PAYLOADS = (
-    "graph stamp overlay overlays phases selection controls status verdict detail neuron attribution code eps method "
-    "format example live overlay_key window notice"
+    "graph thumbnail stamp overlay overlays phases selection controls status verdict detail neuron attribution code "
+    "eps method format example live overlay_key window notice"
 ).split()
 
 
@@ -338,7 +338,7 @@ def test_a_window_shows_every_neuron_of_its_range() -> None:
 
 
 @pytest.mark.parametrize(
-    "bits,dtype", [("binary64", np.float64), ("binary32", np.float32), ("binary16", np.float16)]
+    ("bits", "dtype"), [("binary64", np.float64), ("binary32", np.float32), ("binary16", np.float16)]
 )
 def test_ulp_size_is_numpys_spacing(bits: str, dtype: type) -> None:
     values = np.array([1.0, 0.75, 1.5, 2.0**-10, 0.0, 6e4]).astype(dtype)

@@ -49,7 +49,10 @@ def explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, OSError):
         return BAD_INPUT, f"{error.filename or 'a file'}: {error.strerror or error}"
     if isinstance(error, MemoryError):
-        return BAD_INPUT, f"this network needs more memory over this region than there is: {error or 'out of memory'}"
+        return (
+            BAD_INPUT,
+            f"this network needs more memory over this region than there is: {error}",
+        )
     return FAULT, (
         f"a fault of the program, not of your input: {type(error).__name__}: {error} "
         "(please report what it prints with WORKBENCH_TRACEBACK=1 set)"

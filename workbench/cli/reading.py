@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 from workbench.cli.faults import BadInput
 
@@ -15,22 +16,44 @@ if TYPE_CHECKING:
 EXAMPLE = "example:"
 
 
+def open_network(net: str, *, name_all_unsupported: bool = False) -> Model:
+    """The network that NET names.
 
+    Raises
+    ------
+    UnsupportedOperator
+        For the first operator that has no rules; with `name_all_unsupported` the text names all in the file.
+    """
+    if net.startswith(EXAMPLE):
+        from workbench import examples
 
-def open_network(net: str) -> Model:
-    """The network that NET names."""
-    from workbench import examples
+        name = net.removeprefix(EXAMPLE)
+        if name not in examples.NAMES:
+            raise BadInput(f"there is no example {name!r}; there are: {', '.join(examples.NAMES)}")
+        model: Model = getattr(examples, name)()
+        return model
+    from workbench.op import UnsupportedOperator
     from workbench.opening import load
 
-    if not net.startswith(EXAMPLE):
-        return load(net)
-    name = net.removeprefix(EXAMPLE)
     try:
-        examples.path(name)
-    except ValueError as error:
-        raise BadInput(str(error)) from None
-    model: Model = getattr(examples, name)()
-    return model
+        return load(net)
+    except UnsupportedOperator as error:
+        if not name_all_unsupported:
+            raise
+        raise UnsupportedOperator(
+            f"{error}. In this file not supported: {', '.join(unsupported(net))}"
+        ) from None
+
+
+def unsupported(net: str) -> list[str]:
+    """The operators of a readable ONNX file that have no rules at all."""
+    import onnx
+
+    from workbench.io.onnx import read
+    from workbench.op import OPS
+
+    used = {node.op_type for node in onnx.load_model_from_string(read(Path(net))).graph.node}
+    return sorted(used - set(OPS) - {"Constant"})
 
 
 def read_region(
@@ -54,8 +77,10 @@ def read_region(
     if (vnnlib is None) == (center is None):
         raise BadInput("say where the inputs lie: either --vnnlib FILE, or --center FILE with --eps E")
     if vnnlib is not None:
-        if eps is not None or clip is not None or norm is not Norm.inf:
-            raise BadInput("--eps, --norm and --clip go with --center: a VNN-LIB file says itself where inputs lie")
+        if eps is not None or clip is not None or norm != "inf":
+            raise BadInput(
+                "--eps, --norm and --clip go with --center: a VNN-LIB file says itself where inputs lie"
+            )
         return read_boxes(vnnlib, box).reshape(model.input_shape)
     if box is not None:
         raise BadInput("--box goes with --vnnlib")
@@ -67,7 +92,7 @@ def read_region(
         raise BadInput(
             f"{center} has shape {list(x.shape)}, but the network's input has shape {list(model.input_shape)}"
         )
-    return ball(x.reshape(model.input_shape), eps, norm.value, None if clip is None else read_clip(clip))
+    return ball(x.reshape(model.input_shape), eps, norm, None if clip is None else read_clip(clip))
 
 
 def read_boxes(file: Path, box: str | None) -> Region:
@@ -103,30 +128,37 @@ def read_center(model: Model, name: str) -> Array:
             raise BadInput(f"{name}: {model.name} has inputs example:0 to example:{len(model.examples) - 1}")
         return model.examples[int(k)][1]
     file = Path(name)
-    if not file.is_file():
+    if not file.exists() or file.is_dir():
         raise BadInput(f"there is no file {name!r}")
     try:
         match file.suffix:
             case ".npy":
-                found: Any = np.load(file, allow_pickle=False)
+                found = np.load(file, allow_pickle=False)
             case ".npz":
-                with np.load(file, allow_pickle=False) as arrays:
-                    names = [n for n in ("center", "x") if n in arrays] or arrays.files
-                    if len(names) != 1 and "center" not in names:
-                        raise BadInput(f"{name} has the arrays {', '.join(arrays.files)}: name one of them center")
-                    found = arrays[names[0]]
+                found = only_array(file)
             case ".csv" | ".txt":
-                separator = "," if "," in file.read_text(encoding="utf-8") else None
-                found = np.loadtxt(file, delimiter=separator, dtype=np.float64, ndmin=1)
+                words = file.read_text(encoding="utf-8").replace(",", " ").split()
+                found = np.array([float(word) for word in words])
             case _:
                 raise BadInput(f"{name}: a centre is read from .npy, .npz, .csv or .txt")
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{name} cannot be read as numbers: {error}") from None
     if found.dtype.kind not in "fiub":
         raise BadInput(f"{name} holds {found.dtype}, and no numbers")
     return np.asarray(found)
+
+
+def only_array(file: Path) -> Array:
+    """The one array of an .npz file, or of several the one named center or x."""
+    import numpy as np
+
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+        names = [n for n in ("center", "x") if n in arrays.files][:1] or arrays.files
+        if len(names) != 1:
+            raise BadInput(f"{file} has the arrays {', '.join(names) or '(none)'}: name one of them center")
+        return np.asarray(arrays[names[0]])
 
 
 def read_clip(text: str) -> tuple[float, float]:
@@ -139,5 +171,3 @@ def read_clip(text: str) -> tuple[float, float]:
     if not low <= high:
         raise BadInput(f"--clip {text}: the first number must not be above the second")
     return low, high
-
-

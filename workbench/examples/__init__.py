@@ -21,26 +21,26 @@ from workbench.opening import load
 HERE = Path(__file__).parent
 WHITE = 16  # the files hold whole numbers from 0 to 16
 SHOWN = 2  # pictures of each digit to choose from
+NAMES = ("digits", "digits_conv", "digits_tanh", "toy")
 
-__all__ = ["digits", "digits_conv", "digits_tanh", "path", "pictures", "toy"]
+__all__ = ["NAMES", "digits", "digits_conv", "digits_tanh", "path", "pictures", "toy"]
 
 
 def path(name: str) -> Path:
-    """Where the ONNX file of an example is: for the command line, or to copy it.
+    """Where the ONNX file of an example is: to copy it, or to read it with another program.
 
     Parameters
     ----------
-    name : "digits", "digits_conv", "digits_tanh" or "toy".
+    name : one of `NAMES`.
 
     Raises
     ------
     ValueError
         There is no example of that name.
     """
-    found = {file.stem: file for file in sorted(HERE.glob("*.onnx"))}
-    if name not in found:
-        raise ValueError(f"there is no example {name!r}; there are: {', '.join(found)}")
-    return found[name]
+    if name not in NAMES:
+        raise ValueError(f"there is no example {name!r}; there are: {', '.join(NAMES)}")
+    return HERE / f"{name}.onnx"
 
 
 def pictures() -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ relative margin `raised`, which leaves an exact 0 alone (a neuron that is never 
 from __future__ import annotations
 
 from math import expm1, log1p
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from workbench.graph import Array
 SMALLEST = 2.0**-1074
 
 
-def raised(x: Array, terms: int = 1) -> Array:
+def raised(x: Any, terms: int = 1) -> Array:
     """x >= 0, made larger by more than the float64 errors of computing it as a sum of `terms` non-negative terms."""
     return np.asarray(x * (1 + (terms + 32) * 2.0**-51) + np.where(x > 0, 64 * SMALLEST, 0.0))
 
@@ -103,6 +104,18 @@ def _from_the_end(x: Array, block: int) -> Array:
     if block > 1:
         parts = np.add.reduce(parts.reshape(*x.shape[:-1], -1, block), axis=-1)
     return np.cumsum(parts[..., ::-1], axis=-1, dtype=np.float64)
+
+
+def product_error(leaves: Array, form: Format) -> Array:
+    """How far the roundings of a sum's leaves can lead astray: ``u sum ufp(leaf)`` over the last axis.
+
+    Underflow is not in it.  `leaves` are magnitudes, rounded up; those below the smallest normal number count 0.
+    """
+    if leaves.dtype == np.float32:
+        first = (np.abs(leaves).view(np.int32) & np.int32(0x7F800000)).view(np.float32)
+    else:
+        first = ufp(leaves)
+    return raised(form.unit * np.sum(first, axis=-1, dtype=np.float64), leaves.shape[-1])
 
 
 def outward32(x: Array) -> Array:

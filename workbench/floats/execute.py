@@ -79,10 +79,10 @@ def _running(x: Array, y: Array, steps: Array, fused: Callable[..., Array] | Non
 def fma(a: Array, b: Array, c: Array) -> Array:
     """``a b + c`` rounded once, elementwise, for binary32 or binary64 arrays.
 
-    binary32: the product is exact in binary64; its sum with c is rounded *to odd* there and then to nearest in binary32,
+    binary32: the product is exact in binary64; its sum with c is rounded *to odd* there, then to nearest in binary32,
     which is the rounding of the exact value (Boldo & Melquiond 2008; 53 >= 2 + 24).  Rounding to nearest twice is not:
     a third of adversarial cases come out wrong.
-    binary64: Boldo & Melquiond's algorithm, with TwoProduct by Dekker's splitting; right while nothing under- or overflows.
+    binary64: their algorithm, with TwoProduct by Dekker's splitting; right while nothing under- or overflows.
     """
     if a.dtype == np.float32:
         product = a.astype(np.float64) * b.astype(np.float64)

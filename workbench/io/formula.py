@@ -10,8 +10,8 @@ from itertools import product
 
 from workbench.io.sexpr import Expression
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE](?P<exponent>[+-]?\d+))?")
-VARIABLE = re.compile(r"(?P<letter>[XY])_(?P<index>\d{1,9})")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE](?P<exponent>[+-]?\d+))?", re.ASCII)
+VARIABLE = re.compile(r"(?P<letter>[XY])_(?P<index>\d{1,9})", re.ASCII)
 LONGEST_NUMBER = 2000  # characters; a float64 written out in full takes about 1,080
 LARGEST_EXPONENT = 2000
 MOST = 100_000  # alternatives, or comparisons in all of them

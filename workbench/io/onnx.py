@@ -97,6 +97,7 @@ def from_model(
 ) -> Graph:
     """An `onnx.ModelProto` as a graph; see `load`."""
     proto = model.graph
+    _check_names(proto, name)
     if not proto.node and not proto.output:
         raise GraphError(f"{name} holds no network: it is empty, damaged, or not an ONNX file")
     version = _version(model)
@@ -123,6 +124,22 @@ def from_model(
     # once for its checks of names and weights, before anything is computed from them
     Graph(tuple(scoped), outputs, weights, name)
     return Graph(infer(scoped, weights), outputs, weights, name)
+
+
+def _check_names(proto: Any, name: str) -> None:
+    """Refuse names that are no text: protobuf hands them over as bytes."""
+    for message in proto.node:
+        attributes = (a.name for a in message.attribute)
+        words = (message.name, message.op_type, message.domain, *message.input, *message.output, *attributes)
+        if not all(isinstance(w, str) for w in words):
+            raise GraphError(f"{name}: a node has a name that is not UTF-8 text; the file is damaged")
+    dims = (d.dim_param for v in proto.input for d in v.type.tensor_type.shape.dim)
+    values = (m.name for m in (*proto.initializer, *proto.input, *proto.output))
+    external = (w for t in proto.initializer for e in t.external_data for w in (e.key, e.value))
+    if not all(isinstance(w, str) for w in (*values, *dims, *external)):
+        raise GraphError(
+            f"{name}: a weight, input or output has a name that is not UTF-8 text; the file is damaged"
+        )
 
 
 def _version(model: Any) -> int:

@@ -195,7 +195,7 @@ def float_of(value: Fraction, direction: int) -> float:
     try:
         found = float(value)
     except OverflowError:
-        found = math.copysign(math.inf, value)
+        found = math.inf if value > 0 else -math.inf
     if not math.isinf(found) and (Fraction(found) - value) * direction < 0:
         found = math.nextafter(found, direction * math.inf)
     return found

@@ -228,7 +228,7 @@ def doubled(region: Region) -> Region:
     """Every region twice."""
     center = None if region.center is None else np.concatenate([region.center, region.center])
     lower, upper = np.concatenate([region.lower, region.lower]), np.concatenate([region.upper, region.upper])
-    return Region(lower, upper, center, region.eps, region.norm)
+    return Region(lower, upper, center, region.eps, region.norm, region.clip)
 
 
 def _flips(tight: Linear | Relaxation, plain: Linear | Relaxation) -> bool:

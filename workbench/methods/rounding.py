@@ -2,14 +2,11 @@
 
 Node by node, in order (see `semantics.rounding` for the equation d = C d_operands + t' and its proof):
 * forward    e = |J| e_operands + |shift| + rho;
-* backward   for neurons that mix several errors, rows of coefficients L are carried back through the fixed centres C:
-             e = |sum_v L_v . shift_v| + sum_v |L_v| . rho'_v, over the nodes v that the neuron depends on.  At a node that
-             everything behind has to pass, |L_v| . e_v may close the sum at once; the least of all such sums counts.
+* backward   for neurons that mix several errors, rows of coefficients L are carried back through the fixed centres C
+             (`methods.correlation`): e = |sum_v L_v . shift_v| + sum_v |L_v| . rho'_v, over the nodes v behind.  At a
+             node that all errors have to pass, |L_v| . e_v may close the sum; the least of all such sums counts.
 Real ranges are given (CROWN's, say); float ranges are real ranges widened by e, and also what interval arithmetic gives
 from the operands' float ranges.  A neuron that may overflow, and all that depends on it, has an infinite bound.
-
-Float64's own rounding: a pass through a node with sums of n terms leaves |fl(C'L) - C'L| <= n u |C|'|L|, worth at most
-n u |L| . |J| e_operands: one more term of rho', at the cost of a vector.
 """
 
 from __future__ import annotations
@@ -25,17 +22,15 @@ from workbench.floats.program import Semantics, program_of
 from workbench.floats.rounding import is_stored, round_to
 from workbench.graph import Array
 from workbench.methods.bounds import Bounds
+from workbench.methods.correlation import ErrorNetwork, mixes
 from workbench.methods.observe import observe_errors
-from workbench.methods.roundingbounds import Inputs, RoundingBounds, Share
-from workbench.op import OPS, rule_for
-from workbench.semantics.affine import Linear, gather
-from workbench.semantics.interval import TINY, UNIT, Interval, apply
+from workbench.methods.roundingbounds import Inputs, RoundingBounds
+from workbench.op import rule_for
+from workbench.semantics.interval import Interval, apply
 from workbench.semantics.plan import Plan, Step
-from workbench.semantics.rounding import Form, Local, centre, errors_through
+from workbench.semantics.rounding import Local, errors_through
 from workbench.semantics.rounding import rounding as meaning
 
-MEMORY = 192 << 20  # bytes that one batch of coefficient rows may take
-NEGLIGIBLE = 0.02  # a walk stops where what is left to find could lower no bound by more than this share
 Progress = Callable[[float, str], None]
 
 
@@ -99,27 +94,23 @@ def rounding(
         seconds=perf_counter() - start,
         outputs=plan.graph.outputs,
         real=before,
-        trace=walk.shares,
+        trace=walk.network.shares,
     )
 
 
 class _Walk:
-    """State of one run, by node: error bounds, float ranges, local errors, forms."""
+    """State of one run, by node: error bounds, float ranges, local errors."""
 
     def __init__(self, plan: Plan, before: Bounds, program: Semantics) -> None:
         self.plan, self.before, self.program = plan, before, program
-        self.batch = max((r.batch for r in before.regions.values()), default=1)
         self.errors: dict[str, Array] = {}  # e
         self.ranges: dict[str, Interval] = {}  # real and float values
         self.own: dict[str, Array] = {}  # rho, rounding to storage included
-        self.forms: dict[str, Form] = {}
-        self.source: dict[str, Array] = {}  # rho' as rows are charged with it, (B or 1, n), finite
-        self.shift: dict[str, Array] = {}  # (B or 1, n), finite; only where there is one
+        batch = max((r.batch for r in before.regions.values()), default=1)
+        self.network = ErrorNetwork(plan, batch, self.errors)
         self.mixed: set[str] = set()  # nodes below which errors have already been mixed
-        self.functions: dict[str, None] = {}
+        self.assumed: dict[str, None] = {}
         self.overflow: dict[str, None] = {}
-
-    # ------------------------------------------------------------------ forward
 
     def enter(self, name: str, inputs: Inputs) -> None:
         """An input: rounded to the format, or one of its numbers."""
@@ -143,15 +134,13 @@ class _Walk:
         self.ranges[name] = Interval(np.where(lost, -np.inf, low), np.where(lost, np.inf, high))
         self.own[name] = rho
         self.errors[name] = rho + np.abs(shift)
-        self._keep(name, rho, shift)
+        self.network.enter(name, rho, shift)
 
     def constant(self, name: str) -> tuple[Interval, Array | None]:
         """A constant as it is and as it is stored: what contains both, and how far they are apart (None: nowhere)."""
         key = ("stored constant", name, self.program.weights)
         if key not in self.plan.memo:
-            self.plan.memo[key] = _stored_constant(
-                self.plan.number(name), self.plan.constants[name], self.program
-            )
+            self.plan.memo[key] = _stored_constant(self.plan.constants[name], self.program)
         found: tuple[Interval, Array | None] = self.plan.memo[key]
         return found
 
@@ -180,24 +169,16 @@ class _Walk:
         )
         if (~np.isfinite(rho) & np.isfinite(whole)).any():
             self.overflow[name] = None
-        self.functions.update(dict.fromkeys(local.functions))
-        self.forms[name], self.own[name] = local.form, rho
-        charge = (_roundings(step, local.form) * UNIT) * whole + step.node.size * TINY * (whole > 0)
-        self._keep(name, rho + rest + charge, shift)
-        mixes = _mixes(step, local.form)
+        self.assumed.update(dict.fromkeys(local.assumptions))
+        self.own[name] = rho
+        self.network.add(step, local.form, whole, rho + rest, shift)
+        mixing = mixes(step, local.form)
         before = [o for o in step.operands if o is not None and o in self.mixed]
-        if mixes or before:
+        if mixing or before:
             self.mixed.add(name)
-        if correlated and mixes and before and name in self.plan.live:
-            error = self._correlated(name, error)
+        if correlated and mixing and before and name in self.plan.live:
+            error = self.network.correlated(name, error)
         self._close(name, error, image, raised(rho + np.abs(shift)))
-
-    def _keep(self, name: str, source: Array, shift: Array) -> None:
-        flat = source.reshape(source.shape[0], -1)
-        self.source[name] = np.where(np.isfinite(flat), flat, 0.0)
-        known = shift.reshape(shift.shape[0], -1)
-        if known.any():
-            self.shift[name] = np.where(np.isfinite(known), known, 0.0)
 
     def _close(self, name: str, error: Array, image: Interval, rho: Array) -> None:
         """The float range, and the error that it leaves possible."""
@@ -225,202 +206,12 @@ class _Walk:
         return (
             f"+ - * / and sqrt round to nearest, ties to even, in {p.accumulator.name} with gradual underflow; {kept}",
             "sums are added in any order, with or without fused multiply-adds, but term by term (no Winograd or FFT)",
-            *(p.assumption(f) for f in self.functions),
+            *self.assumed,
         )
 
-    # ------------------------------------------------------------------ backward
 
-    def _correlated(self, name: str, error: Array) -> Array:
-        """The least of the forward error and of what rows of coefficients find."""
-        shape = (self.batch, *self.plan.graph[name].shape)
-        best = np.array(np.broadcast_to(error, shape)).reshape(self.batch, -1)
-        index = np.flatnonzero((np.isfinite(best) & (best > 0)).any(axis=0))
-        wanted = self.plan.upstream(name)
-        widest = max([self.plan.graph[n].size for n in [*wanted, *self.plan.graph.inputs]])
-        rows = max(8, MEMORY // (8 * 2 * widest * self.batch))
-        for first in range(0, index.size, rows):
-            part = index[first : first + rows]
-            found = self._rows(name, part)
-            best[:, part] = np.where(np.isfinite(best[:, part]), np.minimum(best[:, part], found), np.inf)
-        return best.reshape(shape)
-
-    def _rows(self, target: str, index: Array, record: Callable[[str, Array], None] | None = None) -> Array:
-        """``(B, R)`` bounds for neurons `index` of `target`; `record` sees each node's shares and stops no walk early."""
-        total, drift, doubt, pending = self._start(target, index, record)
-        best: Array = np.full((self.batch, index.size), np.inf)
-        wanted = self.plan.upstream(target)
-        with np.errstate(all="ignore"):
-            for step in reversed(self.plan.steps):
-                name = step.node.name
-                if name not in wanted or name not in pending:
-                    continue
-                rows = pending.pop(name)
-                closing = record is None and not pending and _mixes(step, self.forms[name])
-                owed, drifted, cut = self._charge(name, rows, closing=closing, record=record)
-                if cut is not None:
-                    best = np.minimum(best, np.abs(drift) + doubt + total + cut)
-                total, drift, doubt = self._add(total, drift, doubt, owed, drifted)
-                if cut is not None and (best <= (1 + NEGLIGIBLE) * (np.abs(drift) + total)).all():
-                    return np.asarray(raised(best, self._length))
-                for operand, piece in self._through(step, rows):
-                    if operand in pending:
-                        merged = pending[operand] + piece
-                        size = np.abs(merged).reshape(*merged.shape[:2], -1)
-                        doubt = doubt + UNIT * _dot(size, self._finite_errors(operand)[:, :, None])[0]
-                        pending[operand] = merged
-                    else:
-                        pending[operand] = piece
-            for name, rows in pending.items():
-                owed, drifted, _ = self._charge(name, rows, closing=False, record=record)
-                total, drift, doubt = self._add(total, drift, doubt, owed, drifted)
-        return np.asarray(raised(np.minimum(best, np.abs(drift) + doubt + total), self._length))
-
-    @property
-    def _length(self) -> int:
-        """Terms in the longest sum of non-negative numbers that a walk computes, generously."""
-        return 4 * max((n.size for n in self.plan.graph.nodes), default=1) + 8 * len(self.plan.steps)
-
-    def _finite_errors(self, name: str) -> Array:
-        error = self.errors[name].reshape(self.errors[name].shape[0], -1)
-        return np.where(np.isfinite(error), error, 0.0)
-
-    def _charge(
-        self, name: str, rows: Array, *, closing: bool, record: Callable[[str, Array], None] | None
-    ) -> tuple[Array | None, tuple[Array, Array] | None, Array | None]:
-        """What a node's own errors are worth at the target, by the coefficients that they reach it with.
-
-        Returns (|rows| . rho', or None where that is 0), (rows . shift and how far that may be off, or None), and where
-        `closing` is asked for, |rows| . e: what the node and everything behind it are worth at most.
-        """
-        source, shift = self.source[name], self.shift.get(name)
-        some = bool(source.any())
-        if not (some or shift is not None or closing):
-            return None, None, None
-        flat = rows.reshape(*rows.shape[:2], -1)
-        columns = [source] if some else []
-        if shift is not None:
-            columns.append(np.abs(shift))
-        if closing:
-            columns.append(self._finite_errors(name))
-        size = np.abs(flat)
-        found = list(_dot(size, np.stack(np.broadcast_arrays(*columns), axis=-1)))
-        owed = found.pop(0) if some else None
-        drifted = None
-        if shift is not None:
-            # a sum of n signed terms errs by at most n u times the sum of their magnitudes
-            drifted = _dot(flat, shift[:, :, None])[0], (flat.shape[-1] + 4) * UNIT * found.pop(0)
-        if record is not None:
-            own = source if shift is None else source + np.abs(shift)
-            record(name, np.broadcast_to(size * own[:, None], (self.batch, *size.shape[1:])))
-        return owed, drifted, found.pop() if closing else None
-
-    def _add(
-        self,
-        total: Array,
-        drift: Array,
-        doubt: Array,
-        owed: Array | None,
-        drifted: tuple[Array, Array] | None,
-    ) -> tuple[Array, Array, Array]:
-        """Running sums: of magnitudes, of signed parts, and of how far the latter may be off."""
-        if owed is not None:
-            total = total + owed
-        if drifted is not None:
-            drift = drift + drifted[0]
-            doubt = doubt + drifted[1] + UNIT * np.abs(drift)
-        return total, drift, doubt
-
-    def _start(
-        self, target: str, index: Array, record: Callable[[str, Array], None] | None
-    ) -> tuple[Array, Array, Array, dict[str, Array]]:
-        """The first coefficients: unit rows, read off the weights of a linear node where that is possible."""
-        shape = (self.batch, index.size)
-        none = np.zeros(shape)
-        form, step = self.forms[target], self.plan.by_name[target]
-        live = [i for i, m in enumerate(form.maps) if m is not None] if isinstance(form, Linear) else []
-        m = form.maps[live[0]] if isinstance(form, Linear) and len(live) == 1 else None
-        if m is None or m.rows is None or record is not None:
-            unit = np.zeros((1, index.size, step.node.size))
-            unit[0, np.arange(index.size), index] = 1.0
-            return none, none, none, {target: unit.reshape(1, index.size, *step.node.shape)}
-        operand = step.operands[live[0]]
-        assert operand is not None
-        total = np.broadcast_to(self.source[target][:, index], shape)
-        shift = self.shift.get(target)
-        drift = none if shift is None else np.broadcast_to(shift[:, index], shape)
-        return total, drift, none, {operand: m.rows(index)[None]}
-
-    def _through(self, step: Step, rows: Array) -> list[tuple[str, Array]]:
-        """Coefficients of a node's live operands."""
-        form, found = self.forms[step.node.name], []
-        batch, count = rows.shape[:2]
-        for i, operand in enumerate(step.operands):
-            if operand is None or operand in self.plan.constants or operand not in self.errors:
-                continue
-            shape = self.plan.graph[operand].shape
-            if isinstance(form, Linear):
-                m = form.maps[i]
-                if m is None:
-                    continue
-                piece = m.adjoint(rows.reshape(batch * count, *rows.shape[2:]))
-                found.append((operand, piece.reshape(batch, count, *shape)))
-                continue
-            slope = centre(form, i)
-            if slope is None:
-                continue
-            unfold = form.unfolded(i)
-            piece = (rows if unfold is None else rows[..., None]) * slope[:, None]
-            lead = piece.shape[0]
-            piece = piece.reshape(lead * count, *piece.shape[2:])
-            piece = gather(piece, shape) if unfold is None else unfold.adjoint(piece)
-            found.append((operand, piece.reshape(lead, count, *shape)))
-        return found
-
-    def shares(self, target: str, index: int, region: int) -> list[Share]:
-        """What each neuron adds to the error bound of one neuron: its own rounding and its uncertain slope."""
-        found: list[Share] = []
-
-        def record(name: str, share: Array) -> None:
-            values = share[region, 0]
-            found.extend((name, int(i), float(values[i])) for i in np.flatnonzero(values))
-
-        self._rows(target, np.array([index]), record)
-        return sorted(found, key=lambda s: -s[2])
-
-
-def _mixes(step: Step, form: Form) -> bool:
-    """Whether one result depends on several numbers, so that their errors may cancel."""
-    if OPS[step.node.op].moves:
-        return False
-    if isinstance(form, Linear):
-        maps = [m for m in form.maps if m is not None]
-        return len(maps) > 1 or any(m.terms > 1 for m in maps)
-    live = [j for j in form.slopes if j is not None]
-    return len(live) > 1 or any(u is not None for u in form.unfold)
-
-
-def _roundings(step: Step, form: Form) -> int:
-    """Float64 roundings that one element of the passed-on coefficients can carry."""
-    if isinstance(form, Linear):
-        return max((m.adjoint_terms + m.terms for m in form.maps if m is not None), default=0)
-    most = 4
-    for i, shape in enumerate(step.call.shapes):
-        if shape is None or i >= len(form.slopes) or form.slopes[i] is None:
-            continue
-        unfold = form.unfolded(i)
-        copies = step.node.size // max(1, int(np.prod(shape, dtype=np.int64)))
-        most = max(most, 4 + (copies if unfold is None else unfold.adjoint_terms))
-    return most
-
-
-def _dot(rows: Array, vectors: Array) -> Array:
-    """``(B or 1, R, n) . (B or 1, n, k) -> (k, B or 1, R)``."""
-    if rows.shape[0] == vectors.shape[0] == 1:
-        return np.asarray((rows[0] @ vectors[0]).T[:, None])
-    return np.asarray(np.moveaxis(np.matmul(rows, vectors), -1, 0))
-
-
-def _stored_constant(held: Array, value: Array, program: Semantics) -> tuple[Interval, Array | None]:
+def _stored_constant(value: Array, program: Semantics) -> tuple[Interval, Array | None]:
+    held = np.asarray(value[None], np.float64)
     if value.dtype.kind != "f" or is_stored(value, program.weights):
         return Interval(held, held), None
     near = round_to(held, program.weights)

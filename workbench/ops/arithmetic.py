@@ -19,14 +19,8 @@ from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine, ga
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import Interval, interval, outward, product
 from workbench.semantics.real import real
-from workbench.semantics.rounding import (
-    Local,
-    Slopes,
-    affine_once,
-    exactly,
-    rounded_once,
-    rounding,
-)
+from workbench.semantics.rounding import Local, Slopes, exactly, rounded_once, rounding
+from workbench.semantics.summation import affine_once
 
 add = Op("Add", "y = a + b", "y=a+b")
 sub = Op("Sub", "y = a - b", "y=a-b")
@@ -99,7 +93,7 @@ def scaled(call: Call, position: int, weight: Array | float, terms: int) -> Line
     def build(w: Array) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
         def apply(x: Array) -> Array:
             x = spread(x, out)
-            return np.broadcast_to(x, (x.shape[0], *out)) if plain else x * w
+            return np.broadcast_to(x if plain else x * w, (x.shape[0], *out))
 
         def adjoint(y: Array) -> Array:
             return gather(y if plain else y * w, shape)

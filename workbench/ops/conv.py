@@ -11,15 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.limits import check_size
 from workbench.op import Call, Op, UnsupportedOperator, as_float64
 from workbench.ops.generators.convolution import backward, folded, forward, unfolded
 from workbench.ops.generators.linear import linear, weighted
-from workbench.ops.generators.window import Window, window_of
+from workbench.ops.generators.window import Window, float_zeros, window_of
 from workbench.ops.shape import given
 from workbench.semantics.affine import Linear
+from workbench.semantics.interval import Interval
 from workbench.semantics.real import real
+from workbench.semantics.summation import MOST_LEAVES, dense_errors
 
 conv = Op("Conv", "y = kernel * x + bias", r"y=w*x+b")
 transposed = Op("ConvTranspose", "y = the adjoint of a convolution, of x, + bias", r"y=w^{\mathsf T}*x+b")
@@ -54,6 +57,7 @@ def geometry(call: Call) -> tuple[Window, int]:
             raise ValueError(f"{x[1]} channels in {groups} groups do not fit a kernel of shape {list(w)}")
         win, channels = _transposed_window(call, x[2:], kernel), w[1] * groups
         check_size(call.node.describe(), (x[0], channels, *win.padded))
+    check_size(f"an intermediate of {call.node.describe()}", (max(x[1], channels), win.taps, *win.out))
     bias = call.shapes[2] if call.has(2) else None
     if bias is not None and bias != (channels,):
         raise ValueError(f"a bias of shape {list(bias)} does not fit {channels} channels")
@@ -101,7 +105,10 @@ def _real(direct: bool) -> Callable[..., Array]:
         if w.shape[0] != 1:
             raise UnsupportedOperator(f"{call.node.describe()}: the kernel must not depend on the input")
         flat = x.reshape(-1, *x.shape[2:])
-        y = (unfolded if direct else folded)(flat, w[0], win, groups, ns.zeros, ns.matmul)
+        if direct and x.dtype != object:
+            y = forward(w[0], win, groups)(flat)
+        else:
+            y = (unfolded if direct else folded)(flat, w[0], win, groups, ns.zeros, ns.matmul)
         if b is not None:
             y = y + b.reshape(b.shape[1], *(1,) * len(win.size))
         return np.asarray(y.reshape(x.shape[0], x.shape[1], *y.shape[1:]))
@@ -176,5 +183,35 @@ def _unit_rows(
     return rows
 
 
-linear(conv, _form)
+def _leafwise(call: Call, program: Semantics, ranges: tuple[Interval | None, ...]) -> Array | None:
+    """The sharper rounding bound of a convolution: every window is a row of a dense product."""
+    kernel, x = call.constant(1), ranges[0]
+    assert kernel is not None
+    assert x is not None
+    win, groups = geometry(call)
+    places, per = prod(win.out), kernel.shape[0] // groups
+    if x.lo.shape[0] * prod(call.shape) * kernel.shape[1] * win.taps > MOST_LEAVES:
+        return None
+
+    def columns(end: Array) -> Array:
+        flat = end.reshape(-1, *end.shape[2:])
+        seen = win.view(win.pad(flat, float_zeros)).reshape(flat.shape[0], groups, -1, places)
+        return seen.transpose(1, 0, 3, 2).reshape(groups, -1, seen.shape[2])
+
+    low, high = columns(x.lo), columns(x.hi)
+    weights, b = as_float64(kernel).reshape(groups, per, -1), call.constant(2)
+    found = []
+    for g in range(groups):
+        bias = None
+        if b is not None:
+            bias = np.broadcast_to(as_float64(b)[g * per : (g + 1) * per], (low.shape[1], per))
+        part = dense_errors(weights[g], Interval(low[g], high[g]), bias, program)
+        if part is None:
+            return None
+        found.append(part.reshape(-1, places, per))
+    whole = np.concatenate(found, axis=-1)
+    return whole.transpose(0, 2, 1).reshape(-1, *call.shape)
+
+
+linear(conv, _form, leafwise=_leafwise)
 linear(transposed, _form)

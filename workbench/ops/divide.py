@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.op import RULES, Call, Op, as_float64
 from workbench.ops.arithmetic import call_shape, scaled
@@ -19,8 +20,10 @@ from workbench.ops.generators.bilinear import corner_offsets
 from workbench.ops.generators.linear import pull
 from workbench.semantics.affine import Linear, Lines, Relaxation, affine, gather, spread
 from workbench.semantics.gradient import gradient
-from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward
+from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward, product
 from workbench.semantics.real import real
+from workbench.semantics.rounding import Local, Slopes, rounded_once, rounding
+from workbench.semantics.summation import stored
 
 div = Op("Div", "y = a / b", r"y=a/b")
 
@@ -83,13 +86,18 @@ def _(call: Call, a: Interval, b: Interval) -> Linear | Relaxation:
     s, t = 0.5 * r.lo + 0.5 * r.hi, 0.5 * x.lo + 0.5 * x.hi
     least, most = corner_offsets(x, r, s, t)
 
+    whole = quotient(x, y)
+
     def composed(m: Array, positive: Lines, negative: Lines, direction: float) -> Lines:
         slopes = [np.zeros(()) if v.slopes[0] is None else v.slopes[0] for v in (positive, negative)]
         k = t * np.where(t >= 0, slopes[0], slopes[1])
         b = t * np.where(t >= 0, positive.offset, negative.offset)
         slack = 4 * UNIT * (np.abs(m) + np.abs(b) + np.abs(k) * y.magnitude) + 8 * TINY * (1 + y.magnitude)
         offset = np.nextafter(m + b + direction * slack, direction * np.inf)
-        return Lines((s, k), offset)
+        # where the numbers leave float64's range no line is known: the interval's end
+        known = np.isfinite(offset) & np.isfinite(k) & np.isfinite(s)
+        end = whole.lo if direction < 0 else whole.hi
+        return Lines((np.where(known, s, 0.0), np.where(known, k, 0.0)), np.where(known, offset, end))
 
     return Relaxation(
         composed(least, lines.lower, lines.upper, -1.0), composed(most, lines.upper, lines.lower, 1.0)
@@ -111,3 +119,18 @@ def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> t
     sa, sb = call.shapes
     assert sa is not None and sb is not None
     return gather(seed / b, sa), gather(-seed * value / b, sb)
+
+
+@div.rule(rounding)
+def _(call: Call, program: Semantics, a: Interval, b: Interval) -> Local:
+    """Correctly rounded.  With z the float operands, z_a / z_b - a / b = (z_a - a) / z_b - (z_b - b) a / (b z_b)."""
+    form = constant_divisor(call)
+    if form is not None and call.constant(0) is None and stored(call, program.weights)[1] is None:
+        return rounded_once(call, form)
+    shape = call.shape
+    x, y = (Interval(spread(v.lo, shape), spread(v.hi, shape)) for v in (a, b))
+    one = np.ones((1, *shape))
+    across = quotient(Interval(-x.hi, -x.lo), product(y, y))
+    crosses = (y.lo <= 0) & (y.hi >= 0)
+    across = Interval(np.where(crosses, -np.inf, across.lo), np.where(crosses, np.inf, across.hi))
+    return rounded_once(call, Slopes((quotient(Interval(one, one), y), across)))

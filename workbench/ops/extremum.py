@@ -11,16 +11,20 @@ Clip has two kinks: lines at the corners of its graph.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from workbench.floats.program import Semantics
+from workbench.floats.rounding import round_to
 from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.semantics.affine import Lines, Relaxation, affine, gather, spread
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval, interval
 from workbench.semantics.real import real
+from workbench.semantics.rounding import Local, Slopes, exactly, pick_slopes, rounding
 
 maximum = Op("Max", "y = max(a, b, ...)", r"y=\max(a,b,\dots)")
 minimum = Op("Min", "y = min(a, b, ...)", r"y=\min(a,b,\dots)")
@@ -65,6 +69,14 @@ def _register(op: Op, name: str, sign: float) -> None:
             return found
         return Relaxation(
             Lines(found.upper.slopes, -found.upper.offset), Lines(found.lower.slopes, -found.lower.offset)
+        )
+
+    @op.rule(rounding)
+    def _(call: Call, program: Semantics, *operands: Interval) -> Local:
+        """Exact; the error is that of the operand that is picked."""
+        found = pick_slopes(*_boxes(call, operands, sign), axis=0)
+        return exactly(
+            call, Slopes(tuple(Interval(*e) for e in zip(found.lo, found.hi, strict=True)), picks=True)
         )
 
     @op.rule(gradient)
@@ -201,6 +213,32 @@ def clip_above(l: Array, u: Array, low: Array, high: Array) -> Lines:
         slack = np.where(exact, 0.0, 3 * UNIT * (np.abs(y) + np.abs(q)) + 4 * TINY)
         best = np.maximum(best, np.where(exact, y - q, np.nextafter(y - q + slack, np.inf)))
     return Lines((slope,), np.where(np.isnan(best), np.inf, best))
+
+
+@clip.rule(rounding)
+def _(call: Call, program: Semantics, *operands: Interval | None) -> Local:
+    """Exact but for limits given as attributes, which are stored like an activation."""
+    x = operands[0]
+    assert x is not None
+    shape = x.lo.shape[1:]
+    ends = limits(call, operands)
+    a, b = (_limit_interval(v, m, shape) for v, m in zip(ends, (-np.inf, np.inf), strict=True))
+    below, above = x.lo < a.hi, x.hi > b.lo  # where a limit may be the value
+    inside = ~below & ~above
+    outside = (x.hi <= a.lo) | (x.lo >= b.hi)
+    one, none = np.ones(x.lo.shape), np.zeros(x.lo.shape)
+    slopes = [Interval(np.where(inside & ~outside, one, none), np.where(outside, none, one))]
+    rho = none
+    for given, active in ((ends[0], below | (a.hi > b.lo)), (ends[1], above | (a.hi > b.lo))):
+        if isinstance(given, float):
+            near = round_to(round_to(given, program.accumulator), program.activations)
+            apart = np.abs(near - given) if np.isfinite(near) else np.inf
+            rho = rho + np.where(active, apart, 0.0)
+    for i, active in ((1, below | (a.hi > b.lo)), (2, above | (a.hi > b.lo))):
+        if i < len(operands):
+            slopes.append(Interval(none, np.where(active, one, none)))
+    used = tuple(s if o is not None else None for s, o in zip(slopes, operands, strict=True))
+    return replace(exactly(call, Slopes(used)), rho=rho)
 
 
 @clip.rule(gradient)

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from workbench.arrays.elementary import LARGEST, down, up
+from workbench.floats.errors import growth, raised
+from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.op import Call, Op, as_float64
 from workbench.ops.softmax import WIDEST, grouped, unfold_groups, ungrouped
@@ -20,6 +22,7 @@ from workbench.semantics.affine import Lines, Relaxation, affine, gather, spread
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward, product
 from workbench.semantics.real import real
+from workbench.semantics.rounding import Local, Slopes, rounding
 
 layernorm = Op(
     "LayerNormalization",
@@ -222,3 +225,63 @@ def _(call: Call, operands: tuple[Any, ...], value: Array, seed: Array) -> tuple
             shape = call.shapes[i]
             pieces.append(gather(piece, shape) if call.is_live(i) and shape is not None else None)
     return tuple(pieces)
+
+
+@layernorm.rule(rounding)
+def _(call: Call, program: Semantics, x: Interval, scale: Interval, bias: Interval | None = None) -> Local:
+    """Computed as mean, c = x - mean, variance = mean of c^2, c / sqrt(variance + epsilon) * scale + bias.
+
+    The mean errs by m = ((1+u)^(n+3) - 1) sum |x| / n, so the computed c by d_i = (1+u) m + u |c_i|.  For any c let
+    N(c) = c / sqrt(mean c^2 + epsilon): its derivative by c_j is ([i = j] - N_i N_j / n) / root, and the mean of |N_j|
+    is at most 1, hence |N_i(c + d) - N_i(c)| <= (d_i + |N_i| max d) / root, with the least root along the way.  All
+    that is computed after c is a product of factors 1 + d: squares, a sum of n non-negative terms, a quotient, epsilon,
+    a root, a quotient: fewer than n + 16 of them.  Scale and bias are a product and a sum more.
+    A program that takes the mean of x^2 less the squared mean is another program: this bound is not about it.
+    """
+    axes, n, acc = axes_of(call), _count(call), program.accumulator
+    u, epsilon = acc.unit, _epsilon(call)
+    lo, hi = grouped(axes, x.lo), grouped(axes, x.hi)
+    size = np.maximum(np.abs(lo), np.abs(hi))
+    total = raised(size.sum(axis=-1, keepdims=True), n)
+    c = centred(lo, hi)
+    mean = growth(u, n + 3) * total / n + 2 * acc.eta
+    d = raised((1 + u) * mean + u * (c.magnitude + mean) + acc.eta)
+    near = Interval(c.lo - d, c.hi + d)
+    root = _divisor(Interval(down(near.lo), up(near.hi)), epsilon)
+    plain = normalised(lo, hi, epsilon)
+    reach = np.minimum(near.magnitude * root.hi, up(np.sqrt(float(n)))) * (1 + 2.0**-40)
+    after = growth(u, n + 16) * reach + (d + reach * d.max(axis=-1, keepdims=True)) * root.hi
+    # squares that underflow are lost beside epsilon
+    lost = (n + 8) * acc.eta / epsilon + 2 * acc.eta if epsilon >= acc.normal else np.inf
+    safe = (total**2 <= acc.largest / 4) & (root.hi <= acc.largest / 4)
+    after = np.where(safe, after + lost, np.inf)
+    back = ungrouped(axes, call.shape, raised(after, 8))
+    weight, most = spread(scale.magnitude, call.shape), ungrouped(axes, call.shape, reach)
+    rho = weight * back + growth(u, 2) * weight * (most + back) + 4 * acc.eta
+    shift = np.zeros(()) if bias is None else spread(bias.magnitude, call.shape)
+    whole = weight * (most + back) + shift
+    rho = np.where(whole <= acc.largest / 4, rho + growth(u, 2) * whole, np.inf)
+    value = Interval(ungrouped(axes, call.shape, plain.lo), ungrouped(axes, call.shape, plain.hi))
+    found: list[Interval | None] = [_partials(call, plain, _divisor(c, epsilon), scale)]
+    found += [value, Interval(np.ones(value.lo.shape), np.ones(value.lo.shape))][: len(call.shapes) - 1]
+    if bias is None:
+        found = [*found[:2], *(None for _ in call.shapes[2:])]
+    return Local(raised(rho, 8), Slopes(tuple(found), (unfold_groups(axes, call.shape), None, None)))
+
+
+def _partials(call: Call, plain: Interval, inverse: Interval, scale: Interval) -> Interval:
+    """Derivatives scale_i ([i = j] - 1/n - N_i N_j / n) / root of result i by element j, ``(B, *out, n)``."""
+    axes, n = axes_of(call), _count(call)
+    pair = product(
+        Interval(plain.lo[..., :, None], plain.hi[..., :, None]),
+        Interval(plain.lo[..., None, :], plain.hi[..., None, :]),
+    )
+    base = np.eye(n) - 1 / n
+    inner = Interval(down(down(base - up(pair.hi / n)) - UNIT), up(up(base - down(pair.lo / n)) + UNIT))
+    wide = product(inner, Interval(inverse.lo[..., None], inverse.hi[..., None]))
+    full = (*wide.lo.shape[:1], *call.shape)
+    low, high = (
+        grouped(axes, np.broadcast_to(spread(e, call.shape), full))[..., None] for e in (scale.lo, scale.hi)
+    )
+    found = product(wide, Interval(low, high))
+    return Interval(ungrouped(axes, call.shape, found.lo), ungrouped(axes, call.shape, found.hi))

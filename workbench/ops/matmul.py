@@ -16,17 +16,13 @@ from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine, ga
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import UNIT, Interval, convex_combination, interval, product, total
 from workbench.semantics.real import real
-from workbench.semantics.rounding import (
-    Local,
-    affine_local,
-    dense_additions,
-    pairs_local,
-    rounding,
-)
+from workbench.semantics.rounding import Local, rounding
+from workbench.semantics.summation import affine_local, dense_errors, pairs_local
 
 matmul = Op("MatMul", "y[i,j] = sum_k a[i,k] b[k,j]", r"y_{ij}=\sum_k a_{ik}b_{kj}")
 gemm = Op("Gemm", "y = alpha a b + beta c", r"y=\alpha ab+\beta c")
 
+MANY = 64  # rows from which looking for zero columns pays
 Build = tuple[Callable[[Array], Array], Callable[[Array], Array]]
 
 
@@ -57,10 +53,16 @@ def dense_map(w: Array, shape: tuple[int, ...], out: tuple[int, ...]) -> LinearM
 
     def build(weight: Array) -> Build:
         transposed = np.ascontiguousarray(weight.T)
-        return (
-            lambda x: (x.reshape(-1, k) @ weight).reshape(x.shape[0], *out),
-            lambda y: (y.reshape(-1, m) @ transposed).reshape(y.shape[0], *shape),
-        )
+
+        def adjoint(y: Array) -> Array:
+            flat = y.reshape(-1, m)
+            if len(flat) >= MANY:  # neurons that are always off have zero columns: leave them out of the product
+                used = np.flatnonzero(flat.any(axis=0))
+                if used.size < 0.8 * m:
+                    return (flat[:, used] @ transposed[used]).reshape(y.shape[0], *shape)
+            return (flat @ transposed).reshape(y.shape[0], *shape)
+
+        return lambda x: (x.reshape(-1, k) @ weight).reshape(x.shape[0], *out), adjoint
 
     single = int(np.prod(shape, dtype=np.int64)) == k
     columns = np.ascontiguousarray(w.T)
@@ -224,7 +226,7 @@ def _one_more_rounding(m: LinearMap) -> LinearMap:
     )
 
 
-def additions(call: Call, program: Semantics, ranges: tuple[Interval | None, ...]) -> Array | None:
+def leafwise(call: Call, program: Semantics, ranges: tuple[Interval | None, ...]) -> Array | None:
     """The sharper rounding bound of a product with one constant matrix, all its leaves looked at."""
     b, x = call.constant(1), ranges[0]
     if b is None or b.ndim != 2 or x is None or (call.has(2) and call.constant(2) is None):
@@ -236,14 +238,14 @@ def additions(call: Call, program: Semantics, ranges: tuple[Interval | None, ...
     bias, c = None, call.constant(2)
     if c is not None:
         bias = np.broadcast_to(as_float64(c), (x.lo.shape[0], *call.shape)).reshape(-1, m)
-    found = dense_additions(turned, rows, bias, program)
+    found = dense_errors(turned, rows, bias, program)
     return None if found is None else found.reshape(-1, *call.shape)
 
 
 @matmul.rule(rounding)
 def _(call: Call, program: Semantics, a: Interval, b: Interval) -> Local:
     if linear_form(call) is not None:
-        return affine_local(call, program, linear_form, (a, b), additions=additions)
+        return affine_local(call, program, linear_form, (a, b), leafwise=leafwise)
     return pairs_local(call, program, a, b, unfolds(call))
 
 
@@ -251,7 +253,7 @@ def _(call: Call, program: Semantics, a: Interval, b: Interval) -> Local:
 def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
     scales = abs(call.attr("alpha", 1.0)), abs(call.attr("beta", 1.0))
     if scales == (1.0, 1.0):
-        return affine_local(call, program, _gemm_form, ranges, additions=additions)
+        return affine_local(call, program, _gemm_form, ranges, leafwise=leafwise)
     factor = max([1.0, *scales, *(1 / s if s else np.inf for s in scales)])
     return affine_local(call, program, _gemm_form, ranges, kind="scaled", factor=factor)
 

@@ -11,7 +11,7 @@ from workbench.limits import check_size
 from workbench.op import Call, Op, UnsupportedOperator
 from workbench.ops.generators.linear import movement, moves
 from workbench.ops.generators.window import key
-from workbench.ops.shape import axes_of, given
+from workbench.ops.shape import axes_of, given, integers
 from workbench.semantics.affine import LinearMap, gather
 
 Maps = tuple[LinearMap | None, ...]
@@ -56,11 +56,11 @@ def _cut(call: Call, slices: tuple[slice, ...]) -> Maps:
 
 def _slices(call: Call) -> tuple[slice, ...]:
     shape = given(call, 0)
-    starts, ends = call.parameter("starts", 1), call.parameter("ends", 2)
+    starts, ends = integers(call, "starts", 1), integers(call, "ends", 2)
     if starts is None or ends is None:
         raise ValueError("it does not say where to start and end")
-    axes = call.parameter("axes", 3, tuple(range(len(starts))))
-    steps = call.parameter("steps", 4, (1,) * len(starts))
+    axes = integers(call, "axes", 3, tuple(range(len(starts))))
+    steps = integers(call, "steps", 4, (1,) * len(starts))
     if not len(starts) == len(ends) == len(axes) == len(steps):
         raise ValueError("starts, ends, axes and steps differ in length")
     if 0 in steps:
@@ -75,7 +75,7 @@ def _part(call: Call) -> tuple[slice, ...]:
     shape = given(call, 0)
     (axis,) = axes_of((call.attr("axis", 0),), len(shape))
     index, count = call.attr("index", 0), call.attr("num_outputs", 1)
-    sizes = call.parameter("split", 1)
+    sizes = integers(call, "split", 1)
     if sizes is None:
         each = -(-shape[axis] // count)
         sizes = (each,) * (count - 1) + (shape[axis] - each * (count - 1),)
@@ -183,7 +183,7 @@ def lined_up(x: Array, rank: int) -> Array:
 
 
 def _expand(call: Call, x: Array, *_: Array) -> Array:
-    wanted = call.parameter("shape", 1)
+    wanted = integers(call, "shape", 1)
     if wanted is None:
         raise ValueError("it does not say which shape is wanted")
     check_size(call.node.describe(), wanted)

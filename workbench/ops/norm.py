@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from workbench.floats.errors import growth, raised
+from workbench.floats.program import Semantics
 from workbench.graph import Array, GraphError
 from workbench.op import Call, Op, UnsupportedOperator, as_float64
 from workbench.ops.generators.linear import linear, weighted
 from workbench.ops.shape import given
 from workbench.semantics.affine import Linear
-from workbench.semantics.interval import TINY, UNIT
+from workbench.semantics.interval import TINY, UNIT, Interval, midpoint_radius
 from workbench.semantics.real import real
+from workbench.semantics.rounding import Local, rounding
+from workbench.semantics.summation import stored
 
 batchnorm = Op(
     "BatchNormalization",
@@ -97,4 +101,45 @@ def _form(call: Call) -> Linear:
     return Linear((first, None, None, None, None), bias, doubt)
 
 
-linear(batchnorm, _form)
+@batchnorm.rule(rounding)
+def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Local:
+    """Computed as x scale + (beta - mean scale), as (x - mean) / root scale + beta, or in any order between.
+
+    Each of the three terms |x S|, |mean S| and |beta| passes through at most ten roundings (sum, root, quotient,
+    product, two sums; epsilon's own), a quotient counting twice: less than (1+u)^16 - 1 of their sum.  What storing the
+    statistics does is the difference of two affine maps, each with float64 errors of 3 u in its scale.
+    """
+    near, moved = stored(call, program.weights)
+    form = call.cached("linear", lambda: _form(call))
+    acc = program.accumulator
+    try:
+        scale, offset, doubt = scale_and_offset(near)
+    except GraphError:
+        return Local(np.full((1, *call.shape), np.inf), form)
+    gamma, beta, mean, var = (as_float64(near.constants[i]) for i in range(1, 5))  # type: ignore[arg-type]
+    epsilon = float(call.attr("epsilon", 1e-5))
+    inverse = 1 / np.sqrt(var + epsilon) * (1 + 2.0**-40)
+    wide = (1, 1, -1, *(1,) * (len(call.shape) - 2))
+
+    def over(v: Array) -> Array:
+        return np.asarray(v.reshape(wide))
+
+    size = x.magnitude
+    total = raised(over(np.abs(scale)) * (size + over(np.abs(mean))) + over(np.abs(beta)), 8)
+    rho = growth(acc.unit, 16) * total
+    rho = rho + 16 * acc.eta * over(1 + np.abs(gamma) + np.abs(scale) + inverse) * (1 + size + over(np.abs(mean)))
+    largest = np.maximum((size + over(np.abs(mean))) * over(np.maximum(1, inverse)), total)
+    safe = (var + epsilon <= acc.largest / 4) & (var + epsilon >= acc.normal)
+    safe &= np.maximum(inverse, np.abs(scale)) <= acc.largest / 4
+    rho = np.where((largest <= acc.largest / 4) & over(safe), rho, np.inf)
+    if moved is None:
+        return Local(raised(rho), form)
+    first, second, error = scale_and_offset(call)
+    c, r = midpoint_radius(x)
+    change, lift = over(scale - first), over(offset - second)
+    slack = over((16 * UNIT) * (np.abs(first) + np.abs(scale))) * size
+    slack = slack + over(error + doubt + (4 * UNIT) * (np.abs(offset) + np.abs(second))) + 64 * TINY
+    return Local(raised(rho + np.abs(change) * r + slack), form, change * c + lift)
+
+
+linear(batchnorm, _form, kind=None)

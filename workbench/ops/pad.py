@@ -9,7 +9,7 @@ from workbench.limits import check_size
 from workbench.op import Call, Op
 from workbench.ops.generators.linear import movement, moves
 from workbench.ops.move import put, take
-from workbench.ops.shape import axes_of, given
+from workbench.ops.shape import axes_of, given, integers
 from workbench.semantics.affine import LinearMap
 
 pad = Op("Pad", "y = x with a border", r"y=\mathrm{pad}(x)", moves=True)
@@ -19,10 +19,10 @@ Amounts = tuple[tuple[int, int], ...]
 
 def amounts(call: Call) -> Amounts:
     """Elements to add before and after, for every axis of the operand."""
-    shape, pads = given(call, 0), call.parameter("pads", 1)
+    shape, pads = given(call, 0), integers(call, "pads", 1)
     if pads is None:
         raise ValueError("it does not say how much to pad")
-    axes = axes_of(call.parameter("axes", 3, tuple(range(len(shape)))), len(shape))
+    axes = axes_of(integers(call, "axes", 3, tuple(range(len(shape)))), len(shape))
     if len(pads) != 2 * len(axes):
         raise ValueError(f"{len(pads)} amounts do not fit {len(axes)} axes")
     found = [(0, 0)] * len(shape)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.limits import check_size
 from workbench.op import Call, Op
@@ -18,6 +19,8 @@ from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import Interval, interval
 from workbench.semantics.real import FLOAT, real
+from workbench.semantics.rounding import Local, Slopes, exactly, pick_slopes, rounding
+from workbench.semantics.summation import affine_local
 
 average = Op("AveragePool", "y = mean of x over a window", r"y=\frac1n\sum_{w}x_w")
 everywhere = Op("GlobalAveragePool", "y = mean of x over all positions", r"y=\frac1n\sum_{w}x_w")
@@ -109,9 +112,18 @@ def _mean_form(call: Call) -> Linear:
     return Linear((LinearMap(apply, adjoint, apply, adjoint, win.taps + 2, win.overlap + 2),))
 
 
+def _register_mean(op: Op) -> None:
+    op.rule(real)(_mean)
+    linear(op, _mean_form, kind=None)
+
+    @op.rule(rounding)
+    def _(call: Call, program: Semantics, x: Interval) -> Local:
+        most = float(_counts(call, geometry(call)).max())
+        return affine_local(call, program, _mean_form, (x,), kind="scaled", factor=most)
+
+
 for _op in (average, everywhere):
-    _op.rule(real)(_mean)
-    linear(_op, _mean_form)
+    _register_mean(_op)
 
 
 def _unfold(call: Call) -> LinearMap:
@@ -174,6 +186,18 @@ def _(call: Call, x: Interval) -> Relaxation:
     unfold = call.cached("unfold", lambda: _unfold(call))
     mask = np.moveaxis(win.real().reshape(win.taps, *win.out), 0, -1) if win.is_padded else None
     return largest_lines(Interval(unfold.apply(x.lo), unfold.apply(x.hi)), mask, unfold)
+
+
+@largest.rule(rounding)
+def _(call: Call, program: Semantics, x: Interval) -> Local:
+    """Exact; the error is that of the operand that is picked."""
+    win = geometry(call)
+    unfold = call.cached("unfold", lambda: _unfold(call))
+    lo, hi = unfold.apply(x.lo), unfold.apply(x.hi)
+    if win.is_padded:
+        mask = np.moveaxis(win.real().reshape(win.taps, *win.out), 0, -1)
+        lo, hi = np.where(mask, lo, -np.inf), np.where(mask, hi, -np.inf)
+    return exactly(call, Slopes((pick_slopes(lo, hi),), (unfold,), picks=True))
 
 
 @largest.rule(gradient)

@@ -12,10 +12,13 @@ import numpy as np
 
 from workbench.arrays import elementary as e
 from workbench.arrays.elementary import Pair
+from workbench.floats.program import Semantics
+from workbench.floats.rounding import round_to
 from workbench.graph import Array
 from workbench.op import Call, Op, UnsupportedOperator, as_float64
 from workbench.ops.generators.curve import Curve, curve, cut_at
 from workbench.semantics.affine import spread
+from workbench.semantics.interval import Interval
 from workbench.semantics.real import real
 
 power = Op("Pow", "y = x^p", "y=x^p")
@@ -81,4 +84,20 @@ def _curve(p: float) -> Curve:
     return Curve(lambda x: np.power(x, p), lambda x: p * np.power(x, p - 1), image, slope, pieces)
 
 
-curve(power, shape_of)
+def _stored_exponent(call: Call, program: Semantics, x: Interval) -> Array:
+    """What storing the exponent p as q makes of the result: |x^q - x^p| = |e^((q-p) ln x) - 1| x^p.
+
+    Infinite where x may be 0 or negative: x^q then need not be near x^p at all.
+    """
+    p = exponent(call)
+    q = float(round_to(p, program.weights))
+    if q == p:
+        return np.zeros((1, *call.shape))
+    logs = e.log(np.where(x.lo > 0, x.lo, 1.0), np.where(x.lo > 0, x.hi, 1.0))
+    corners = [(q - p) * end for end in logs]
+    changes = e.expm1(e.down(np.minimum(*corners)), e.up(np.maximum(*corners)))
+    size = np.maximum(np.abs(changes[0]), np.abs(changes[1])) * np.abs(e.power(x.lo, x.hi, p)).max(axis=0)
+    return np.where(x.lo > 0, e.up(size), np.inf)
+
+
+curve(power, shape_of, "pow", _stored_exponent)

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.ops.generators.largest import largest_lines
 from workbench.ops.generators.linear import linear, movement
-from workbench.ops.shape import axes_of, given
+from workbench.ops.shape import axes_of, given, integers
 from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import Interval, interval
 from workbench.semantics.real import FLOAT, real
+from workbench.semantics.rounding import Local, Slopes, exactly, pick_slopes, rounding
+from workbench.semantics.summation import affine_local
 
 total = Op("ReduceSum", "y = sum of x over axes", r"y=\sum x")
 mean = Op("ReduceMean", "y = mean of x over axes", r"y=\frac1n\sum x")
@@ -25,7 +28,7 @@ largest = Op("ReduceMax", "y = largest x over axes", r"y=\max x")
 def axes(call: Call) -> tuple[int, ...]:
     """The axes to reduce, from the front and in order; none at all where there is nothing to do."""
     rank = len(given(call, 0))
-    named = call.parameter("axes", 1)
+    named = integers(call, "axes", 1)
     if not named:
         return () if call.attr("noop_with_empty_axes", 0) else tuple(range(rank))
     return tuple(sorted(axes_of(tuple(named), rank)))
@@ -96,8 +99,13 @@ def _form(call: Call) -> Linear:
     return Linear((LinearMap(apply, adjoint, apply, adjoint, n + extra if n > 1 else 0, extra), *rest))
 
 
-linear(total, _form)
-linear(mean, _form)
+linear(total, _form, kind="sum")
+linear(mean, _form, kind=None)
+
+
+@mean.rule(rounding)
+def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
+    return affine_local(call, program, _form, ranges, kind="scaled", factor=float(_count(call)))
 
 
 @largest.rule(interval)
@@ -122,6 +130,15 @@ def _unfold(call: Call) -> LinearMap:
 def _(call: Call, x: Interval, _axes: Interval | None = None) -> Relaxation:
     unfold = call.cached("unfold", lambda: _unfold(call))
     return largest_lines(Interval(unfold.apply(x.lo), unfold.apply(x.hi)), None, unfold)
+
+
+@largest.rule(rounding)
+def _(call: Call, program: Semantics, x: Interval, _axes: Interval | None = None) -> Local:
+    """Exact; the error is that of the operand that is picked."""
+    unfold = call.cached("unfold", lambda: _unfold(call))
+    found = pick_slopes(unfold.apply(x.lo), unfold.apply(x.hi))
+    rest = (None,) * (len(call.shapes) - 1)
+    return exactly(call, Slopes((found, *rest), (unfold, *rest), picks=True))
 
 
 @largest.rule(gradient)

@@ -29,6 +29,22 @@ filled = Op("ConstantOfShape", "y = one number everywhere", r"y=c", moves=True)
 equal = Op("Equal", "y = (a == b), for constants", r"y=[a=b]")
 
 
+def integers(call: Call, name: str, index: int, default: Any = None) -> Any:
+    """`Call.parameter` for what must be whole numbers: axes, sizes, positions.
+
+    Raises
+    ------
+    ValueError
+        An operand of another type, or more numbers than any shape has.
+    """
+    value = call.constant(index)
+    if value is not None and (value.dtype.kind not in "iu" or value.size > 1000):
+        raise ValueError(
+            f"operand {index} ({name}) must hold a few integers, not {value.size} of {value.dtype}"
+        )
+    return call.parameter(name, index, default)
+
+
 def axes_of(axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
     """Axes counted from the front, each once.
 
@@ -63,7 +79,7 @@ def target(call: Call) -> tuple[int, ...]:
                 raise ValueError(f"axis {axis} does not fit {len(shape)} dimensions")
             return prod(shape[:axis]), prod(shape[axis:])
         case "Squeeze":
-            axes = call.parameter("axes", 1)
+            axes = integers(call, "axes", 1)
             away = (
                 axes_of(axes, len(shape))
                 if axes is not None
@@ -73,7 +89,7 @@ def target(call: Call) -> tuple[int, ...]:
                 raise ValueError(f"axes {list(away)} are to be dropped, but not all of them have length 1")
             return tuple(n for i, n in enumerate(shape) if i not in away)
         case "Unsqueeze":
-            axes = call.parameter("axes", 1)
+            axes = integers(call, "axes", 1)
             if axes is None:
                 raise ValueError("it does not say which axes to insert")
             new = axes_of(axes, len(shape) + len(axes))
@@ -84,7 +100,7 @@ def target(call: Call) -> tuple[int, ...]:
 
 
 def _reshaped(call: Call, shape: tuple[int, ...]) -> tuple[int, ...]:
-    wanted = call.parameter("shape", 1)
+    wanted = integers(call, "shape", 1)
     if wanted is None:
         raise ValueError("it does not say which shape is wanted")
     zero = bool(call.attr("allowzero", 0))
@@ -134,14 +150,14 @@ def _cast(call: Call, x: Array) -> Array:
     return x
 
 
-def _shape(call: Call, x: Array) -> Array:
+def _shape(call: Call, x: Array | None) -> Array:
     shape = given(call, 0)
     first, last, _ = slice(call.attr("start", 0), call.attr("end")).indices(len(shape))
     return np.array(shape[first:last], dtype=np.int64)[None]
 
 
 def _filled(call: Call, shape: Array) -> Array:
-    wanted = call.parameter("shape", 0)
+    wanted = integers(call, "shape", 0)
     check_size(call.node.describe(), wanted)
     value = np.asarray(call.attr("value", 0.0), np.dtype(call.attr("dtype", "float32")))
     return np.broadcast_to(value, (1, *wanted))

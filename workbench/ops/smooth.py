@@ -119,15 +119,16 @@ _CURVES = {
     reciprocal: Curve(
         np.reciprocal, lambda x: -1 / (x * x), e.recip, _minus_inverse_square, cut_at(0.0, bends=(-1, 1))
     ),
-    sigmoid: Curve(FLOAT.sigmoid, _sigmoid_slope, e.sigmoid, _bell, _S),
-    tanh: Curve(np.tanh, lambda x: 4 * _sigmoid_slope(2 * x), e.tanh, _sech_squared, _S),
-    sin: Curve(np.sin, np.cos, e.sin, _point(e.cos), _waves(0.0, -1)),
-    cos: Curve(np.cos, lambda x: -np.sin(x), e.cos, lambda x: _negated(e.sin(x, x)), _waves(np.pi / 2, 1)),
+    sigmoid: Curve(FLOAT.sigmoid, _sigmoid_slope, e.sigmoid, _bell, _S, 0.25),
+    tanh: Curve(np.tanh, lambda x: 4 * _sigmoid_slope(2 * x), e.tanh, _sech_squared, _S, 1.0),
+    sin: Curve(np.sin, np.cos, e.sin, _point(e.cos), _waves(0.0, -1), 1.0),
+    cos: Curve(np.cos, lambda x: -np.sin(x), e.cos, lambda x: _negated(e.sin(x, x)), _waves(np.pi / 2, 1), 1.0),
 }
 
 
 def _register(op: Op, shape: Curve) -> None:
-    curve(op, lambda call: shape)
+    rounded = op in (sqrt, reciprocal)  # correctly, by IEEE 754
+    curve(op, lambda call: shape, None if rounded else op.name.lower())
 
 
 for _op, _curve in _CURVES.items():

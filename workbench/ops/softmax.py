@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from workbench.arrays.elementary import LARGEST, down, exp, sub_down, sub_up, up
+from workbench.floats.errors import growth, raised
+from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.ops.generators.curve import lines as curve_lines
@@ -19,6 +21,7 @@ from workbench.semantics.affine import LinearMap, Lines, Relaxation, affine
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval, interval
 from workbench.semantics.real import real
+from workbench.semantics.rounding import Local, Slopes, rounding
 
 WIDEST = 128  # sums over more logits get constant lines: those on every logit take n^2 slopes
 
@@ -194,3 +197,38 @@ def logit_lines(
 def _(call: Call, operands: tuple[Array], value: Array, seed: Array) -> tuple[Array]:
     inner = (seed * value).sum(axis=axes_of(call), keepdims=True)
     return (value * (seed - inner),)
+
+
+@softmax.rule(rounding)
+def _(call: Call, program: Semantics, x: Interval) -> Local:
+    """Computed as t_i / sum_j t_j with t_i = e^(x_i - max x), the sum in any order.
+
+    x_i - max x is rounded once, by at most u R with R the largest difference of logits, and exp adds K ulp: each t
+    has a relative error of at most r = e^(uR) (1 + 2 K u) - 1, and where it is subnormal an absolute one of K eta.
+    Sum and quotient add n roundings, so that y errs by (1+r)(1+u)/((1-r)(1-u)^(n-1)) - 1 relatively; as the sum is at
+    least about 1, the absolute errors amount to less than (2n + 4)(K + 2) eta.
+    The derivative is y_i ([i = j] - y_j).
+    """
+    axes, accumulator = axes_of(call), program.accumulator
+    lo, hi = grouped(axes, x.lo), grouped(axes, x.hi)
+    n, u, k = lo.shape[-1], accumulator.unit, program.ulps("exp")
+    least, most = extremes(lo, hi)
+    spread = up(hi.max(axis=-1, keepdims=True) - lo.min(axis=-1, keepdims=True))
+    r = raised(np.expm1(np.minimum(u * spread, 1.0) * (1 + 2.0**-40)) * (1 + 4 * k * u) + 2 * k * u)
+    relative = ((1 + r) * (1 + growth(u, 4)) * (1 + growth(u, 2 * n))) / (1 - np.minimum(r, 0.5)) - 1
+    rho = raised(relative + 2.0**-49) * most + (2 * n + 4) * (k + 2) * accumulator.eta
+    known = (spread <= accumulator.largest / 2) & (u * spread <= 0.25) & (r <= 0.25)
+    own = np.eye(n, dtype=bool)
+    # y (1 - y) rises to y = 1/2 and falls from there
+    ends = [v * (1 - v) for v in (least, most)]
+    top = np.where((least <= 0.5) & (most >= 0.5), 0.25, np.maximum(*ends))
+    low = np.where(own, np.minimum(*ends)[..., None], -most[..., :, None] * most[..., None, :])
+    high = np.where(own, top[..., None], -least[..., :, None] * least[..., None, :])
+    slack = 8 * UNIT * np.maximum(np.abs(low), np.abs(high)) + 2 * UNIT * most[..., None] + 4 * TINY
+    low, high = (ungrouped(axes, call.shape, e) for e in (low - slack, high + slack))
+    slopes = Interval(low, high)
+    if n == 1:
+        slopes = Interval(np.zeros_like(slopes.lo), np.zeros_like(slopes.hi))
+    form = Slopes((slopes,), (unfold_groups(axes, call.shape),))
+    rho = ungrouped(axes, call.shape, np.where(known, rho, np.inf))
+    return Local(rho, form, assumptions=(program.assumption("exp"),))

@@ -117,9 +117,8 @@ def _call(
 
 def exact_constant(call: Call) -> Array | None:
     """The result where it is exactly known without running the network: moved constants, shapes, integers."""
-    if call.node.op == "Shape" and call.shapes[0] is not None:
-        first, last, _ = slice(call.attr("start", 0), call.attr("end")).indices(len(call.shapes[0]))
-        return np.array(call.shapes[0][first:last], dtype=np.int64)
+    if call.node.op == "Shape":  # needs no value, only shapes
+        return evaluate(call, [None for _ in call.shapes])[0]
     if any(s is not None and c is None for s, c in zip(call.shapes, call.constants, strict=True)):
         return None
     known = OPS.get(call.node.op)
@@ -146,10 +145,15 @@ def evaluate(call: Call, operands: Sequence[Array | None]) -> Array:
         ZeroDivisionError,
         MemoryError,
         OverflowError,
+        AttributeError,  # an operand that is missing
+        AssertionError,
     ) as error:
-        shapes = ", ".join("-" if s is None else str(list(s)) for s in call.shapes)
+        shapes = ", ".join("-" if s is None else str(list(s)) for s in call.shapes[:20])
+        why = str(error)[:300]
+        if isinstance(error, AttributeError | AssertionError):
+            why = "an operand is missing or not of the kind that is needed"
         raise GraphError(
-            f"{call.node.describe()} cannot be computed from operands of shape {shapes}: {error}"
+            f"{call.node.describe()} cannot be computed from operands of shape {shapes}: {why}"
         ) from error
 
 

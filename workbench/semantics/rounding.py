@@ -5,7 +5,7 @@ A rounding rule is ``rule(call, program, *ranges) -> Local``, where every range 
 values.  It describes  z = f(z_operands) + t  with  |t - shift| <= rho + the rounding that `state` still asks for, and
 encloses the real operator's derivative between real and float operands, so that by the mean value theorem
     d = J d_operands + t,   J in `form`.
-Splitting J into a fixed centre C and the rest, |(J - C) d_operands| <= rest(e_operands) where |d_operands| <= e_operands,
+Splitting J into a fixed centre C and the rest, with |d_operands| <= e and |(J - C) d_operands| <= rest(e),
     d = C d_operands + t',  |t' - shift| <= rho' = rho + rest:
 after one forward pass that finds e node by node, errors travel through an *exactly linear* network with known local
 errors, and a row of coefficients carried backward (`methods.rounding`) sums them with their correlations (F9).
@@ -15,27 +15,16 @@ costs one matrix product a node instead of two.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.floats.errors import (
-    growth,
-    outward32,
-    raised,
-    sum_error,
-    sum_error_by_totals,
-    sum_error_classic,
-)
-from workbench.floats.format import BINARY32, Format
-from workbench.floats.program import Semantics, State
-from workbench.floats.rounding import is_stored, round_to
+from workbench.floats.errors import raised
+from workbench.floats.program import State
 from workbench.graph import Array
 from workbench.op import Call, Meaning
 from workbench.semantics.affine import Linear, LinearMap, spread
-from workbench.semantics.interval import UNIT, Interval, midpoint_radius, product
+from workbench.semantics.interval import Interval
 
 rounding = Meaning("rounding", "how far the float program's value may be from the real one")
 
@@ -46,9 +35,9 @@ class Slopes:
 
     Parameters
     ----------
-    slopes : one an operand, shape ``(B or 1, *out)``, or ``(B or 1, *out, K)`` where the operand is unfolded; None where
-        the operator does not depend on the operand.  Slopes of constant operands count: constants are rounded too.
-    unfold : as in `affine.Relaxation`: how operand i is laid out as ``(N, *out, K)``; None where it enters elementwise.
+    slopes : one an operand, shape ``(B or 1, *out)``, or ``(B or 1, *out, K)`` where the operand is unfolded; None
+        where the operator does not depend on it.  Slopes of constant operands count: constants are rounded too.
+    unfold : as in `affine.Relaxation`: how operand i is laid out as ``(N, *out, K)``; None where it is elementwise.
     picks : the slopes of one result are non-negative and sum to at most one (max, min, clip): its error is at most the
         largest, not the sum, of the errors of those operands that may be picked.
     """
@@ -75,14 +64,14 @@ class Local:
     form : enclosure of the real operator's derivative.
     shift : ``(B or 1, *out)`` or None: the part of t whose sign is known, such as what rounding the weights does.
     state : what `Semantics.finish` still has to round: "stored" nothing, "accumulated", or "exact".
-    functions : library functions whose accuracy is assumed.
+    assumptions : what the rule rests on beside IEEE arithmetic, as sentences.
     """
 
     rho: Array
     form: Form
     shift: Array | None = None
     state: State = "accumulated"
-    functions: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
 
 def exactly(call: Call, form: Form) -> Local:
@@ -95,272 +84,24 @@ def rounded_once(call: Call, form: Form) -> Local:
     return Local(np.zeros((1, *call.shape)), form, state="exact")
 
 
-# ---------------------------------------------------------------------- constants, stored in the program's format
+def pick_slopes(lo: Array, hi: Array, axis: int = -1) -> Interval:
+    """Derivatives of the maximum along an axis: 1 for what surely is it, 0 for what never is alone, else between.
 
-
-def stored(call: Call, form: Format) -> tuple[Call, Call | None]:
-    """The call with its constants as the program stores them, and with what storing adds to each (None: nothing).
-
-    The difference of two float64 neighbours of a number within a factor of two is exact; a constant that underflows
-    to 0 differs by itself.
+    An operand that never exceeds another's lower end can be left out without changing the maximum.  Where operands are
+    equal points, all of them may be left out: their real and float values coincide, so there is no error to pass on.
     """
+    lo, hi = np.moveaxis(lo, axis, -1), np.moveaxis(hi, axis, -1)
 
-    def make() -> tuple[Call, Call | None]:
-        kept, moved, changed = [], [], False
-        for c in call.constants:
-            if c is None or c.dtype.kind != "f":
-                kept.append(c)
-                moved.append(c)
-                continue
-            if is_stored(c, form):
-                kept.append(c)
-                moved.append(np.zeros(c.shape))
-                continue
-            wide = np.asarray(c, np.float64)
-            near = round_to(wide, form)
-            with np.errstate(invalid="ignore"):
-                delta = near - wide
-            changed = changed or bool(np.any(delta != 0))
-            kept.append(near)
-            moved.append(delta)
-        if not changed:
-            return call, None
-        return replace(call, constants=tuple(kept), memo={}), replace(call, constants=tuple(moved), memo={})
+    def of_others(x: Array) -> Array:
+        if x.shape[-1] == 1:
+            return np.full(x.shape, -np.inf)
+        two = np.partition(x, -2, axis=-1)[..., -2:]
+        first = np.arange(x.shape[-1]) == x.argmax(axis=-1)[..., None]
+        return np.where(first, two[..., :1], two[..., 1:])
 
-    return call.cached(("stored", form), make)
-
-
-def stored_form(
-    call: Call, program: Semantics, build: Callable[[Call], Linear | None]
-) -> tuple[Linear, Linear | None, bool]:
-    """The affine map with stored constants, the map of what storing adds, and whether all stored constants are finite.
-
-    The second is ``x -> (A' - A) x + (b' - b)``; it is right for maps that are linear in their constants and for those
-    that do not depend on them (whose maps, free of weights, drop out).
-    """
-
-    def make() -> tuple[Linear, Linear | None, bool]:
-        near, moved = stored(call, program.weights)
-        first = build(near)
-        assert first is not None
-        if moved is None:
-            return first, None, True
-        finite = all(c is None or c.dtype.kind != "f" or bool(np.isfinite(c).all()) for c in near.constants)
-        if not finite:
-            return first, None, False
-        second = build(moved)
-        assert second is not None
-        maps = tuple(None if m is None or m.terms == 0 else m for m in second.maps)
-        return first, Linear(maps, second.bias, second.bias_error), True
-
-    return call.cached(("stored form", program.weights), make)
-
-
-def shift_of(delta: Linear | None, ranges: tuple[Interval | None, ...]) -> tuple[Array | None, Array | float]:
-    """What stored constants add to the result: a known part, and a bound on the rest.
-
-    ``D x + g`` over x in [c - r, c + r] is ``D c + g`` up to ``|D| r``; float64 errs by (terms + 2) u in each sum.
-    """
-    if delta is None:
-        return None, 0.0
-    centre: Array = np.zeros(())
-    radius: Array = np.zeros(())
-    terms = max((m.terms for m in delta.maps if m is not None), default=0) + len(delta.maps) + 3
-    for m, x in zip(delta.maps, ranges, strict=True):
-        if m is None:
-            continue
-        assert x is not None
-        c, r = midpoint_radius(x)
-        centre = centre + m.apply(c)
-        radius = radius + m.magnitude(r + (2 * terms * UNIT) * np.abs(c))
-    if delta.bias is not None:
-        centre = centre + delta.bias
-        radius = radius + (2 * terms * UNIT) * np.abs(delta.bias)
-    if delta.bias_error is not None:
-        radius = radius + delta.bias_error
-    return centre, raised(radius, terms)
-
-
-# ---------------------------------------------------------------------- sums of products
-
-
-# What a sum's leaves are: products; stored numbers; either, with the sum multiplied or divided afterwards.
-Kind = Literal["products", "sum", "scaled"]
-Additions = Callable[[Call, Semantics, tuple[Interval | None, ...]], Array | None]
-
-
-def totals(form: Linear, ranges: tuple[Interval | None, ...]) -> tuple[Array, Array]:
-    """P and N: bounds on the sums of the positive and of the negative parts of the leaves ``A_ij x_j`` and ``b_i``.
-
-    With a = max(x, 0) and b = max(-x, 0) at their largest, P = A+ a + A- b and N = A- a + A+ b, hence
-    P + N = |A| (a + b) and P - N = A (a - b): one product with each of A and |A| gives both.
-    """
-    both: Array = np.zeros(())
-    difference: Array = np.zeros(())
-    terms = 2
-    for m, x in zip(form.maps, ranges, strict=True):
-        if m is None:
-            continue
-        assert x is not None
-        plus, minus = np.maximum(x.hi, 0.0), np.maximum(-x.lo, 0.0)
-        both = both + m.magnitude(plus + minus)
-        difference = difference + m.apply(plus - minus)
-        terms += m.terms + 2
-    if form.bias is not None:
-        both = both + np.abs(form.bias)
-        difference = difference + form.bias
-    slack = (2 * terms * UNIT) * both
-    return raised(0.5 * (both + difference) + slack, terms), raised(0.5 * (both - difference) + slack, terms)
-
-
-def sum_of_products(
-    program: Semantics,
-    positive: Array,
-    negative: Array,
-    terms: int,
-    kind: Kind = "products",
-    additions: Array | None = None,
-    factor: float = 1.0,
-) -> Array:
-    """Error of a sum in the accumulator, for any order of summation, fused or not (F2, F5, F7).
-
-    Parameters
-    ----------
-    positive, negative : P and N of `totals`.
-    terms : number of leaves that may be other than zero, at most.
-    kind : what the leaves are; for "scaled" P and N are those of the scaled leaves, and the scaling is included.
-    additions : a sharper bound on the additions' errors (`sum_error`), where there is one.
-    factor : for "scaled", how many times larger (or smaller) the numbers in the accumulator may be.
-    """
-    accumulator = program.accumulator
-    total = raised(positive + negative)
-    if kind == "scaled":
-        # leaf, sum, scaling, and a rounded scale; ufp does not scale, the relative form F2 does
-        found = sum_error_classic(total, terms + 3, accumulator)
-        found = raised(found + np.where(total > 0, 2 * (terms + 1) * factor * accumulator.eta, 0.0))
-        return np.asarray(np.where(total * factor <= accumulator.largest / 4, found, np.inf))
-    added = sum_error_by_totals(positive, negative, terms, accumulator)
-    if additions is not None:
-        added = np.minimum(
-            added, additions
-        )  # infinite where an overflow was not excluded: one of them may do so
-    multiplied: Array | float = 0.0
-    underflow = 0.0
-    rounds = int(kind == "products" and not program.exact_products)
-    if rounds:
-        multiplied = accumulator.unit * total
-    if kind == "products":
-        underflow = 2.0 * terms * program.underflow * (1 + growth(accumulator.unit, terms + 1))
-    classic = sum_error_classic(total, terms + rounds, accumulator)
-    found = np.where(np.isfinite(added), np.minimum(added + multiplied, classic), np.inf)
-    found = raised(found + np.where(total > 0, underflow, 0.0))
-    # one product alone is not an addition, so its overflow is looked for here
-    return np.asarray(np.where(np.maximum(positive, negative) <= accumulator.largest, found, np.inf))
-
-
-def affine_local(
-    call: Call,
-    program: Semantics,
-    build: Callable[[Call], Linear | None],
-    ranges: tuple[Interval | None, ...],
-    kind: Kind = "products",
-    additions: Additions | None = None,
-    factor: float = 1.0,
-) -> Local:
-    """The rounding of an affine operator: any order of summation, weights stored in the program's format.
-
-    Parameters
-    ----------
-    build : call -> its affine map, for any values of its constants.
-    kind : what the leaves of its sums are.
-    additions : (call with stored constants, program, ranges) -> a sharper bound on the additions' errors, or None.
-    factor : see `sum_of_products`.
-    """
-    form = call.cached("linear", lambda: build(call))
-    assert form is not None
-    near, delta, finite = stored_form(call, program, build)
-    if not finite:
-        return Local(np.full((1, *call.shape), np.inf), form)
-    positive, negative = totals(near, ranges)
-    terms = sum(m.terms for m in near.maps if m is not None) + (near.bias is not None)
-    sharper = None if additions is None else additions(stored(call, program.weights)[0], program, ranges)
-    rho = sum_of_products(program, positive, negative, terms, kind, sharper, factor)
-    shift, rest = shift_of(delta, ranges)
-    return Local(raised(rho + rest), form, shift)
-
-
-def affine_once(
-    call: Call,
-    program: Semantics,
-    build: Callable[[Call], Linear | None],
-    ranges: tuple[Interval | None, ...],
-) -> Local:
-    """An elementwise affine operator that is one correctly rounded operation on stored numbers."""
-    form = call.cached("linear", lambda: build(call))
-    assert form is not None
-    _, delta, finite = stored_form(call, program, build)
-    shift, rest = shift_of(delta, ranges)
-    return Local(np.full((1, *call.shape), 0.0 if finite else np.inf) + rest, form, shift, "exact")
-
-
-def pairs_local(
-    call: Call, program: Semantics, x: Interval, y: Interval, unfold: tuple[LinearMap, LinearMap]
-) -> Local:
-    """The rounding of ``sum_k x_k y_k`` over two operands that both depend on the input, unfolded ``(N, *out, K)``.
-
-    Each partial derivative is the other operand: ``z_x z_y - x y = z_y (z_x - x) + x (z_y - y)``.
-    """
-    a = Interval(unfold[0].apply(x.lo), unfold[0].apply(x.hi))
-    b = Interval(unfold[1].apply(y.lo), unfold[1].apply(y.hi))
-    leaves = product(a, b)
-    high, low = np.maximum(leaves.hi, 0.0), np.minimum(leaves.lo, 0.0)
-    terms = high.shape[-1]
-    positive, negative = raised(high.sum(axis=-1), terms), raised(-low.sum(axis=-1), terms)
-    narrower = replace(program, weights=program.activations)
-    sharper = sum_error(high, program.accumulator, other=low)
-    rho = sum_of_products(narrower, positive, negative, terms, "products", sharper)
-    shape = leaves.lo.shape
-    slopes = tuple(Interval(np.broadcast_to(v.lo, shape), np.broadcast_to(v.hi, shape)) for v in (b, a))
-    return Local(rho, Slopes(slopes, unfold))
-
-
-def dense_additions(
-    turned: Array, x: Interval, bias: Array | None, program: Semantics, largest: int = 1 << 23
-) -> Array | None:
-    """`sum_error` of ``W x + bias``, every leaf looked at; None where that would be too many.
-
-    Parameters
-    ----------
-    turned : W, ``(M, K)``, as stored.
-    x : ``(N, K)``.
-    bias : ``(N, M)`` or None.
-    largest : number of leaves that is affordable.
-
-    Returns
-    -------
-    ``(N, M)``.
-    """
-    count, (m, k) = x.lo.shape[0], turned.shape
-    if count * m * (k + 1) > largest or not (np.isfinite(x.lo).all() and np.isfinite(x.hi).all()):
-        return None
-    live = (x.lo != 0).any(axis=0) | (x.hi != 0).any(axis=0)
-    if np.count_nonzero(live) < 0.9 * k:
-        turned, x = np.ascontiguousarray(turned[:, live]), Interval(x.lo[:, live], x.hi[:, live])
-    lo, hi = x.lo, x.hi
-    size = max(1.0, np.abs(turned).max(initial=0.0)) * max(1.0, x.magnitude.max(initial=0.0))
-    if BINARY32.contains(program.accumulator) and size < 2.0**90:
-        # half the memory to sort: stored weights are float32 numbers, the rest is rounded outward
-        turned, lo, hi = turned.astype(np.float32), outward32(lo), outward32(hi)
-        bias = None if bias is None else bias.astype(np.float32)
-    if bool(np.all((lo >= 0) | (hi <= 0))):
-        leaves, other = turned * np.where(hi > 0, hi, lo)[:, None], None
-    else:
-        one, two = turned * lo[:, None], turned * hi[:, None]
-        leaves, other = np.maximum(one, two), np.minimum(one, two)
-    if bias is not None:
-        leaves = np.concatenate([leaves, bias[..., None]], axis=-1)
-        other = None if other is None else np.concatenate([other, bias[..., None]], axis=-1)
-    return sum_error(leaves, program.accumulator, other=other)
+    loses, wins = hi <= of_others(lo), lo >= of_others(hi)
+    low, high = np.where(wins & ~loses, 1.0, 0.0), np.where(loses, 0.0, 1.0)
+    return Interval(np.moveaxis(low, -1, axis), np.moveaxis(high, -1, axis))
 
 
 # ---------------------------------------------------------------------- errors through a node

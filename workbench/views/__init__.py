@@ -1,4 +1,4 @@
-"""Views of a `Model`: thin widgets, plain plotly figures and a picture without a browser.  No mathematics lives here."""
+"""Views of a `Model`: thin widgets, plain plotly figures, a picture without a browser.  No mathematics lives here."""
 
 from workbench.views.figures import errors, widths
 from workbench.views.svg import graph_svg

@@ -15,7 +15,7 @@ from workbench.graph import Array, Node
 
 FULL = 16_384
 BINS = 4_096
-SAMPLE_VALUES = 1 << 17
+SAMPLES, SAMPLE_VALUES = 16, 1 << 17  # a haze needs no more: at most so many samples, and so many numbers
 
 # significand bits and smallest normal exponent of the formats: enough to name one ulp on an axis
 _PRECISION = {"binary64": (53, -1022), "binary32": (24, -126), "binary16": (11, -14), "bfloat16": (8, -126)}
@@ -61,7 +61,7 @@ def _own(mapping: Any, name: str, n: int) -> Array | None:
 
 
 def phase_operand(node: Node, result: Any, counts: tuple[int, int, int] | None) -> str | None:
-    """The operand whose sign decides the phase of each neuron of `node`, where the counts confirm that zero is the kink."""
+    """The operand whose sign decides each neuron's phase, where the counts confirm that zero is the kink."""
     if counts is None or not node.inputs:
         return None
     before = result.bounds.get(node.inputs[0])
@@ -120,7 +120,7 @@ def pack(
             else None
         )
         if drawn is not None and np.size(drawn) == len(drawn) * n and len(drawn):
-            kept = min(len(drawn), max(1, SAMPLE_VALUES // max(1, len(rows))))
+            kept = min(len(drawn), SAMPLES, max(1, SAMPLE_VALUES // max(1, len(rows))))
             parts[key] = (
                 np.asarray(drawn, dtype=np.float64).reshape(len(drawn), n)[:kept][:, rows].reshape(-1)
             )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from workbench.graph import Node
+from workbench.op import OPS
 from workbench.views import text
 from workbench.views.detail import phase_operand, ulp_size
 from workbench.views.wire import METHODS
@@ -64,6 +65,8 @@ def numbers(model: Any, node: Node, index: int) -> list[dict[str, Any]]:
     ):
         error = mapping.get(name) if mapping is not None else None
         if error is None:
+            if node.op != "Input" and model.status.get("state") == "computing":
+                rows.append(_row(title, "rounding", "\N{HORIZONTAL ELLIPSIS}", "not computed yet"))
             continue
         value = float(np.ravel(error)[index])
         sign = "\N{LESS-THAN OR EQUAL TO} " if mapping is result.rounding else ""
@@ -77,7 +80,11 @@ def _relaxation(model: Any, node: Node, index: int) -> dict[str, Any] | None:
     found = model.relaxation(node.name, index)
     if found is None:
         return None
-    plain = {"formula": str(found.get("formula", "")), "l": float(found["l"]), "u": float(found["u"])}
+    plain: dict[str, Any] = {
+        "formula": getattr(OPS.get(node.op), "formula", "") or str(found.get("formula", "")),
+        "l": float(found["l"]),
+        "u": float(found["u"]),
+    }
     for side in ("lower", "upper"):
         line = found.get(side)
         plain[side] = {key: float(line[key]) for key in ("slope", "offset")} if line is not None else None

@@ -81,7 +81,8 @@ def graph_svg(
         f"<title>{escape(graph.name)}: {len(graph.nodes)} nodes</title>",
         f'<rect width="{page_w:g}" height="{page_h:g}" fill="#fff"/>',
         (
-            '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+            '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+            'orient="auto">'
             '<path d="M0 0L8 4L0 8z" fill="#6b7483"/></marker></defs>'
         ),
     ]
@@ -127,8 +128,9 @@ def _box(
         parts.append(
             f'<rect x="{x:g}" y="{y:g}" width="6" height="{HEIGHT}" rx="2" fill="{shade[names[0]]}"/>'
         )
-    lines = ((14, 16, "start", title, "600", "#1d2430"), (14, 30, "start", label, "400", "#5d6778"))
-    lines += (
+    lines = (
+        (14, 16, "start", title, "600", "#1d2430"),
+        (14, 30, "start", label, "400", "#5d6778"),
         (WIDTH - 10, 16, "end", right, "400", "#5d6778"),
         (WIDTH - 10, 30, "end", extra, "400", "#5d6778"),
     )

@@ -63,7 +63,7 @@ def interval(lower: float, upper: float, digits: int = 4) -> str:
         Decimal(lower).quantize(step, ROUND_FLOOR, Context(prec=60)),
         Decimal(upper).quantize(step, ROUND_CEILING, Context(prec=60)),
     )
-    return f"[{', '.join(f'{end:f}'.replace('-', MINUS) for end in ends)}]"
+    return f"[{', '.join(f'{end:f}'.replace('-', MINUS) if end else '0' for end in ends)}]"
 
 
 def exact(*values: float) -> str:

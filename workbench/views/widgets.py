@@ -54,6 +54,7 @@ class View(anywidget.AnyWidget):
     overlays = _down(List)
     phases = _down(Dict)
     controls = _down(Dict)
+    thumbnail = _down(Dict, None, allow_none=True)
     status = _down(Dict)
     verdict = _down(Dict)
     detail = _down(Dict)
@@ -75,6 +76,7 @@ class View(anywidget.AnyWidget):
     def __init__(self, model: Any, **options: Any) -> None:
         super().__init__(**options)
         self._of = model
+        self._pictured: Any = None
         with self.hold_sync():
             self._push_graph()
             self._push_settings()
@@ -83,7 +85,7 @@ class View(anywidget.AnyWidget):
             self._push_status()
         self._watching = (
             (self._push_graph, ["graph", "name"]),
-            (self._push_settings, [*wire.SETTINGS, "eps_max", "center", "examples", "live"]),
+            (self._push_settings, [*wire.SETTINGS, "region", "eps_max", "center", "examples", "live"]),
             (self._push_selection, ["selection"]),
             (self._push_overlay, ["overlay"]),
             (self._push_result, ["result"]),
@@ -94,6 +96,9 @@ class View(anywidget.AnyWidget):
         self.observe(self._take, names=[*MIRRORED, "overlay_key", "selection"])
         self.observe(self._push_detail, names=["window"])
         self.on_msg(self._command)
+        watch = getattr(model, "watch", None)  # from now on somebody looks: changes are worth computing
+        if watch is not None:
+            watch()
 
     # ---- model -> front end -------------------------------------------------------------------------------------
 
@@ -106,6 +111,9 @@ class View(anywidget.AnyWidget):
             for name in MIRRORED:
                 setattr(self, name, getattr(self._of, name))
             self.controls = wire.controls(self._of) if "controls" in self.PARTS else {"norm": self._of.norm}
+            if "controls" in self.PARTS and self._of.center is not self._pictured:
+                self._pictured = self._of.center
+                self.thumbnail = wire.thumbnail(self._pictured)
             self.status = wire.status(self._of)
             self.code = wire.code(self._of)
 
@@ -122,7 +130,7 @@ class View(anywidget.AnyWidget):
         if "graph" not in self.PARTS:
             return
         with self.hold_sync():
-            self.overlays = [{"key": key, "label": label} for key, label, _, _ in self._of.overlays()]
+            self.overlays = wire.overlays(self._of)
             self.overlay = wire.overlay(self._of)
             self.overlay_key = self.overlay["key"]
 
@@ -167,7 +175,7 @@ class View(anywidget.AnyWidget):
         try:
             setattr(self._of, target, value)
             self.notice = ""
-        except (traitlets.TraitError, ValueError) as error:
+        except (traitlets.TraitError, ValueError, LookupError) as error:
             self.notice = f"{target} = {value!r} was refused: {error}"
             self._push_settings()
             self._push_selection()

@@ -6,12 +6,15 @@ sides.  Python to front end, as synced traits:
 ==================  ==================================================================================================
 ``graph``           ``{name, sha256, nodes: [{id, op, shape, dtype, inputs, group, params, attrs}], inputs, outputs,
                     ops: {op: {formula, doc}}}``; weights are not nodes, ``params`` counts the weight scalars used
-``stamp``           what the shown result belongs to: ``{seq, eps, norm, method, format, example, seconds}`` or null
+``stamp``           what the shown result belongs to: ``{seq, eps, norm, method, format, example, region,
+                    seconds}`` or null
 ``overlay``         ``{key, label, unit, log, values: {id: number or null}}``; ``overlays`` lists ``{key, label}``
 ``phases``          ``{id: [on, unstable, off]}``
 ``selection``       ``{node, index}``, both ways
-``controls``        ``{eps, eps_max, norm, method, methods, format, formats, example, examples, thumbnail, live}``
-``status``          the model's status and ``for``: the settings asked for now, ``{eps, norm, method, format, example}``
+``controls``        ``{eps, eps_max, norm, method, methods, format, formats, example, examples, live}``
+``thumbnail``       the input as a small picture, ``{w, h, channels, low, high, data}`` or null
+``status``          the model's status and ``for``: the settings asked for now, ``{eps, norm, method, format, example,
+                    region}``
 ``verdict``         ``{state, text, math, details: [{semantics, state}]}``
 ``detail``          the arrays of the selected node (see `workbench.views.detail`), with the stamp's fields beside;
                     ``detail_data``: their bytes
@@ -28,11 +31,13 @@ Front end to Python: the small traits ``eps``, ``method``, ``format``, ``example
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Any
 
 import numpy as np
 
+import workbench.ops  # noqa: F401  (registers every operator: formulas are shown)
 from workbench.graph import Graph, Node
 from workbench.op import OPS
 from workbench.views import text
@@ -44,7 +49,7 @@ BALLS = {
     "2": "\N{DOUBLE VERTICAL LINE}x \N{MINUS SIGN} x\N{SUBSCRIPT ZERO}\N{DOUBLE VERTICAL LINE}\N{SUBSCRIPT TWO}",
     "1": "\N{DOUBLE VERTICAL LINE}x \N{MINUS SIGN} x\N{SUBSCRIPT ZERO}\N{DOUBLE VERTICAL LINE}\N{SUBSCRIPT ONE}",
 }
-SETTINGS = ("eps", "norm", "method", "format", "example")
+SETTINGS = ("eps", "norm", "method", "format", "example")  # and the region itself, as `region_token`
 ATTRIBUTIONS = 24
 
 
@@ -89,16 +94,32 @@ def graph(g: Graph, name: str, sha256: str | None) -> dict[str, Any]:
     }
 
 
+def region_token(region: Any) -> str:
+    """A short text that tells regions apart: two balls of one radius around different centres differ in it."""
+    if region is None:
+        return ""
+    seen = hashlib.blake2b(digest_size=8)
+    for end in (region.lower, region.upper):
+        seen.update(np.ascontiguousarray(end, dtype="<f8").tobytes())
+    return seen.hexdigest()
+
+
 def settings(model: Any) -> dict[str, Any]:
     """What is asked for now; compared with a stamp it says whether that stamp's result is stale."""
-    return {key: getattr(model, key) for key in SETTINGS}
+    return {
+        **{key: getattr(model, key) for key in SETTINGS},
+        "region": region_token(getattr(model, "region", None)),
+    }
 
 
 def stamp(result: Any) -> dict[str, Any] | None:
     """What `result` was computed for; every drawn number carries it."""
     if result is None:
         return None
-    return {key: getattr(result, key) for key in ("seq", *SETTINGS, "seconds")}
+    region = getattr(getattr(result, "settings", None), "region", None)
+    return {key: getattr(result, key) for key in ("seq", *SETTINGS, "seconds")} | {
+        "region": region_token(region)
+    }
 
 
 def thumbnail(center: Any) -> dict[str, Any] | None:
@@ -141,7 +162,6 @@ def controls(model: Any) -> dict[str, Any]:
         "methods": [{"key": key, "label": label} for key, label in METHODS.items()],
         "formats": [{"key": key, "label": label} for key, label in FORMATS.items()],
         "examples": [str(label) for label, _ in model.examples],
-        "thumbnail": thumbnail(model.center),
         "live": model.live,
     }
 
@@ -158,6 +178,14 @@ def status(model: Any) -> dict[str, Any]:
         "seconds": _finite(now.get("seconds")),
         "for": settings(model),
     }
+
+
+def overlays(model: Any) -> list[dict[str, str]]:
+    """The overlays to choose from; the unit tells two of one name apart."""
+    return [
+        {"key": key, "label": f"{label}, {unit}" if unit else label}
+        for key, label, unit, _ in model.overlays()
+    ]
 
 
 def overlay(model: Any) -> dict[str, Any]:
@@ -177,7 +205,12 @@ def phases(model: Any) -> dict[str, list[int]]:
 
 def statement(result: Any) -> str:
     """The region of `result` in mathematics."""
-    return f"for all x with {BALLS.get(result.norm, BALLS['inf'])} \N{LESS-THAN OR EQUAL TO} {text.exact(result.eps)}"
+    if result.norm == "box":
+        return "for all x in the chosen box"
+    least = "\N{LESS-THAN OR EQUAL TO}"
+    clip = getattr(getattr(result, "settings", None), "clip", None)
+    within = "" if clip is None else f" and {text.exact(clip[0])} {least} x {least} {text.exact(clip[1])}"
+    return f"for all x with {BALLS.get(result.norm, BALLS['inf'])} {least} {text.exact(result.eps)}{within}"
 
 
 def verdict(model: Any) -> dict[str, Any]:
@@ -185,7 +218,7 @@ def verdict(model: Any) -> dict[str, Any]:
     result = model.result
     own = getattr(result, "verdict", None) or getattr(model, "verdict", None)
     if isinstance(own, dict) and own.get("state"):
-        return {"text": "", "math": "", "details": [], **own}
+        return {"text": "", "math": statement(result), "details": [], **own}
     if result is None:
         return {"state": "none", "text": "nothing bounded yet", "math": "", "details": []}
     outputs = ", ".join(model.graph.outputs[:3])

@@ -60,4 +60,4 @@ export const METHOD_LABELS: Readonly<Record<string, string>> = { ibp: "IBP", "cr
 export const methodLabel = (key: string): string => METHOD_LABELS[key] ?? key;
 
 const BALLS: Readonly<Record<string, string>> = { inf: "\u221e", "2": "\u2082", "1": "\u2081" };
-export const ball = (norm: string): string => `\u2016x \u2212 x\u2080\u2016${BALLS[norm] ?? norm}`;
+export const ball = (norm: string): string => norm === "box" ? "x in a box, half-width" : `\u2016x \u2212 x\u2080\u2016${BALLS[norm] ?? norm}`;

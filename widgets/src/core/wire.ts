@@ -7,6 +7,8 @@ export interface Settings {
   method: string;
   format: string;
   example: number | null;
+  /** tells regions of one radius apart */
+  region?: string;
 }
 
 /** What a result was computed for. */
@@ -67,7 +69,6 @@ export interface Controls extends Settings {
   methods: Choice[];
   formats: Choice[];
   examples: string[];
-  thumbnail: Thumbnail | null;
   live: boolean;
 }
 
@@ -151,6 +152,7 @@ export interface Traits {
   overlays: Choice[];
   phases: Phases;
   selection: Selection | Record<string, never>;
+  thumbnail: Thumbnail | null;
   controls: Controls | { norm: string } | Record<string, never>;
   status: Status | Record<string, never>;
   verdict: Verdict | Record<string, never>;
@@ -216,6 +218,7 @@ export function settingsNow(model: Model): Settings {
     method: model.get("method"),
     format: model.get("format"),
     example: model.get("example") ?? null,
+    region: status?.for?.region ?? "",
   };
 }
 
@@ -227,6 +230,7 @@ export function isStale(stamp: Settings | null | undefined, now: Settings): bool
     stamp.norm !== now.norm ||
     stamp.method !== now.method ||
     stamp.format !== now.format ||
-    (stamp.example ?? null) !== now.example
+    (stamp.example ?? null) !== now.example ||
+    (stamp.region ?? "") !== (now.region ?? "")
   );
 }

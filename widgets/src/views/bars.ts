@@ -5,7 +5,7 @@ import { indexAt, phase, type Drawn, type Side } from "../core/neurons.js";
 import { ticks } from "../core/scales.js";
 import type { Detail } from "../core/wire.js";
 import { pool, type Axis, type Slot } from "./chart.js";
-import { h, put } from "./dom.js";
+import { h, n1, put } from "./dom.js";
 import type { Context } from "./frame.js";
 
 export function linearAxis(low: number, high: number, top: number, bottom: number): Axis {
@@ -22,7 +22,6 @@ export function stateOf(detail: Detail, view: Drawn, i: number): string {
   return phase(detail, i) ?? "plain";
 }
 
-const n1 = (v: number): string => v.toFixed(1);
 
 export function drawBars(ctx: Context, detail: Detail, view: Drawn, layer: SVGGElement, slots: readonly Slot[], axis: Axis, selected: number): void {
   const { unique } = ctx;

@@ -42,13 +42,15 @@ export function boundsPane(ctx: Context, source: Source): Pane {
   const filterPick = picker("which neurons", (key) => set(() => (filter = key as Filter)), signal);
   const sortPick = picker("order of the neurons", (key) => set(() => (sort = key as SortKey)), signal);
   const quantityPick = picker("what the maps show", (key) => set(() => (quantity = key)), signal);
-  const showLabel = h("label", {}, "show", filterPick.el);
-  const sortLabel = h("label", {}, "sort", sortPick.el);
-  const quantityLabel = h("label", {}, "colour", quantityPick.el);
+  const showLabel = h("label", {}, h("span", { class: "wb-wide" }, "show"), filterPick.el);
+  const sortLabel = h("label", {}, h("span", { class: "wb-wide" }, "sort"), sortPick.el);
+  const quantityLabel = h("label", {}, h("span", { class: "wb-wide" }, "colour"), quantityPick.el);
   const overview = button("\u2190 overview", "all neurons, binned", () => write(model, { window: null }), signal);
   const closer = button("every neuron here", "load every neuron around the selected bin", zoomIn, signal);
-  const code = button("copy code", "the Python that reproduces this view", () => ctx.copy(model.get("code")["bounds"] ?? "", "the code of this view"), signal);
-  const picture = button("\u2913 SVG", "save this picture as SVG", savePicture, signal);
+  const code = button("copy", "copy code: the Python that reproduces this view", () => ctx.copy(model.get("code")["bounds"] ?? "", "the code of this view"), signal);
+  code.append(h("span", { class: "wb-wide" }, "code"));
+  const picture = button("\u2913", "save this picture as SVG", savePicture, signal);
+  picture.append(h("span", { class: "wb-wide" }, "SVG"));
   const tools = h("div", { class: "wb-tools" }, modes.el, sides.el, showLabel, sortLabel, quantityLabel, overview, closer, h("span", { class: "wb-grow" }), shown, code, picture);
 
   const choose = (index: number): void => chooseNeuron(ctx, source.detail()?.header.node ?? null, index);

@@ -161,6 +161,7 @@ export function controlBar(ctx: Context): ControlBar {
     { label: "forward  ]", act: () => model.send({ type: "forward" }) },
   ]);
 
+  let painted: Thumbnail | null = null;
   let waiting: ReturnType<typeof setTimeout> | undefined;
   signal.addEventListener("abort", () => clearTimeout(waiting), { once: true });
   function showAction(): void {
@@ -181,8 +182,10 @@ export function controlBar(ctx: Context): ControlBar {
     const graph = model.get("graph") as { name?: string };
     say(name, graph.name ?? "");
     put(name, { title: graph.name });
-    thumb.hidden = !c.thumbnail;
-    if (c.thumbnail) paintThumb(thumb, c.thumbnail);
+    const small = model.get("thumbnail") ?? null;
+    thumb.hidden = !small;
+    if (small && small !== painted) paintThumb(thumb, small);
+    painted = small;
     const examples = c.examples ?? [];
     const own = model.get("example");
     pick.update(own === null ? [{ key: "", label: "own input" }, ...examples.map((label, i) => ({ key: String(i), label }))] : examples.map((label, i) => ({ key: String(i), label })), own === null ? "" : String(own));
@@ -200,12 +203,12 @@ export function controlBar(ctx: Context): ControlBar {
     { class: "wb-bar", role: "toolbar", "aria-label": "what is computed" },
     h("div", { class: "wb-row" }, thumb, h("div", { class: "wb-pick", style: "min-width:0" }, name, pick.el)),
     h("label", { class: "wb-row wb-eps", title: "the region: every input within this distance of the chosen one" }, h("span", { class: "wb-lab" }, "\u03b5"), slider, norm, text),
-    h("span", { class: "wb-row" }, h("span", { class: "wb-lab" }, "method"), methods.el),
-    h("label", { class: "wb-row" }, h("span", { class: "wb-lab" }, "runs as"), formats.el),
+    h("span", { class: "wb-row" }, h("span", { class: "wb-lab wb-opt" }, "method"), methods.el),
+    h("label", { class: "wb-row" }, h("span", { class: "wb-lab wb-opt" }, "runs as"), formats.el),
     h("label", { class: "wb-row", title: "compute as soon as a setting changes", style: "gap:4px" }, live, h("span", { class: "wb-lab" }, "live")),
     h("span", { class: "wb-row", style: "margin-left:auto;gap:2px" }, act, helpButton, more),
   );
-  ctx.watch(["controls", "eps", "method", "format", "example", "live", "graph"], show);
+  ctx.watch(["controls", "eps", "method", "format", "example", "live", "graph", "thumbnail"], show);
   ctx.watch(["status"], showAction);
   show();
   return {

@@ -29,6 +29,9 @@ export function s<K extends keyof SVGElementTagNameMap>(tag: K, attrs: Attrs = {
   return el;
 }
 
+/** A coordinate to a tenth of a pixel; several times faster than toFixed, which matters for thousands a frame. */
+export const n1 = (v: number): string => String(Math.round(v * 10) / 10);
+
 /** Set text only where it changed: a screen reader's live region speaks each write. */
 export function say(el: Element, text: string): void {
   if (el.textContent !== text) el.textContent = text;

@@ -357,7 +357,7 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
 
   const tool = (key: string, label: string, hint: string, act: () => void): HTMLButtonElement => {
     const el = button("", hint, act, signal);
-    el.append(h("kbd", {}, key), label);
+    el.append(h("span", { class: "wb-key" }, key), label);
     return el;
   };
   const el = h(

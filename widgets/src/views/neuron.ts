@@ -3,21 +3,20 @@
 import { exact, short } from "../core/format.js";
 import { ticks } from "../core/scales.js";
 import type { Line, Neuron, Relaxation } from "../core/wire.js";
-import { button, h, s } from "./dom.js";
+import { button, h, onResize, s } from "./dom.js";
 import type { Context } from "./frame.js";
 
-const W = 360;
 const H = 178;
 
 const term = (line: Line): string => {
   const [a, b] = [line.slope, line.offset];
-  const first = a === 0 ? "" : a === 1 ? "z" : `${short(a, 4)}\u2009z`;
+  const first = a === 0 ? "" : a === 1 ? "x" : `${short(a, 4)}\u2009x`;
   if (b === 0) return first || "0";
   return first ? `${first} ${b < 0 ? "\u2212" : "+"} ${short(Math.abs(b), 4)}` : short(b, 4);
 };
 
 /** The function, the two lines that stand in for it on [l, u], and the room between them. */
-export function relaxationPicture(r: Relaxation): SVGSVGElement {
+export function relaxationPicture(r: Relaxation, W = 360): SVGSVGElement {
   const value = (line: Line, z: number): number => line.slope * z + line.offset;
   const ends = [r.l, r.u];
   const heights = [...r.curve.map((p) => p[1]), ...[r.lower, r.upper].flatMap((line) => (line ? ends.map((z) => value(line, z)) : []))];
@@ -29,7 +28,7 @@ export function relaxationPicture(r: Relaxation): SVGSVGElement {
   const x = (z: number): number => 40 + ((z - xs[0]!) / (xs[1]! - xs[0]!)) * (W - 52);
   const y = (v: number): number => H - 26 - ((v - y0) / (y1 - y0)) * (H - 36);
   const p = (z: number, v: number): string => `${x(z).toFixed(1)} ${y(v).toFixed(1)}`;
-  const svg = s("svg", { viewBox: `0 0 ${W} ${H}`, width: "100%", role: "img", "data-l": exact(r.l), "data-u": exact(r.u), class: "wb-relaxation", style: "max-width:420px;display:block" });
+  const svg = s("svg", { viewBox: `0 0 ${W} ${H}`, width: W, height: H, role: "img", "data-l": exact(r.l), "data-u": exact(r.u), class: "wb-relaxation", style: "max-width:100%;display:block" });
   const label = `${r.formula} on [${short(r.l, 4)}, ${short(r.u, 4)}]; upper line ${r.upper ? term(r.upper) : "none"}, lower line ${r.lower ? term(r.lower) : "none"}`;
   svg.append(s("title", {}, label));
   for (const v of ticks(y0, y1, 4)) {
@@ -61,6 +60,7 @@ function key(stroke: string, dash: string | null, text: string, full: string): H
 
 export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Partial<Neuron>, op: string): void } {
   const el = h("div", { class: "wb-two wb-neuron" });
+  let whole = 0;
   let digits = false;
   let last: [Partial<Neuron>, string] = [{}, ""];
   const all = button("all digits", "show every digit of the float64 numbers", () => {
@@ -71,6 +71,9 @@ export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Parti
 
   function show(neuron: Partial<Neuron>, op: string): void {
     last = [neuron, op];
+    whole ||= el.clientWidth;
+    const room = whole || 740;
+    const width = Math.round(Math.max(230, Math.min(420, room < 500 ? room - 4 : room / 2 - 14)));
     if (neuron.index === null || neuron.index === undefined || !neuron.numbers) {
       el.replaceChildren(h("div", { class: "wb-lab", style: "grid-column:1/-1;padding:6px 0" }, "Click a bar, or walk with \u2190 \u2192, to see one neuron: its numbers, and what the proof uses in its place."));
       return;
@@ -79,10 +82,10 @@ export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Parti
     const r = neuron.relaxation;
     const left = h("div", {}, h("div", { class: "wb-lab", style: "min-height:24px;line-height:24px" }, r ? `neuron ${neuron.index}: what the proof uses in place of ${op.toLowerCase()}` : `neuron ${neuron.index}`));
     if (r) {
-      left.append(relaxationPicture(r));
+      left.append(relaxationPicture(r, width));
       const keys = h("div", { class: "wb-row", style: "flex-wrap:wrap;gap:2px 14px" });
-      if (r.upper) keys.append(key("var(--int)", null, `upper ${term(r.upper)}`, `upper line: ${exact(r.upper.slope)} z + ${exact(r.upper.offset)}`));
-      if (r.lower) keys.append(key("var(--int)", "5 3", `lower ${term(r.lower)}`, `lower line: ${exact(r.lower.slope)} z + ${exact(r.lower.offset)}`));
+      if (r.upper) keys.append(key("var(--int)", null, `upper ${term(r.upper)}`, `upper line: ${exact(r.upper.slope)} x + ${exact(r.upper.offset)}`));
+      if (r.lower) keys.append(key("var(--int)", "5 3", `lower ${term(r.lower)}`, `lower line: ${exact(r.lower.slope)} x + ${exact(r.lower.offset)}`));
       if (r.formula) keys.append(key("var(--pt)", null, r.formula, "the function itself"));
       left.append(keys);
     } else left.append(h("div", { class: "wb-lab", style: "white-space:normal;padding:8px 0" }, `${op || "This operator"} is linear here: the proof uses it as it is, there is nothing to relax.`));
@@ -95,5 +98,15 @@ export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Parti
     const head = h("div", { class: "wb-row", style: "min-height:24px" }, h("span", { class: "wb-lab" }, `neuron ${neuron.index}${place}`), h("span", { class: "wb-grow" }), all, code);
     el.replaceChildren(left, h("div", {}, head, table));
   }
+  // measured when it changes: asking in the middle of drawing would make the page lay out at once
+  onResize(
+    el,
+    () => {
+      const before = whole;
+      whole = el.clientWidth;
+      if (whole && whole !== before) show(...last);
+    },
+    ctx.signal,
+  );
   return { el, show };
 }

@@ -5,7 +5,7 @@ import { indexAt, positionOf } from "../core/neurons.js";
 import { decades } from "../core/scales.js";
 import type { Detail } from "../core/wire.js";
 import { makeChart, pool, type Axis, type Slot } from "./chart.js";
-import { button, h, picker, put, s, say, segmented } from "./dom.js";
+import { button, h, n1, picker, put, s, say, segmented } from "./dom.js";
 import { forLabel, mark, write, type Context } from "./frame.js";
 import { chooseNeuron, chosenIndex, empty, type Pane, type Source } from "./inspect.js";
 
@@ -17,7 +17,6 @@ export function logAxis(low: number, high: number, top: number, bottom: number):
   return { y, ticks: decades(low, high).map((at) => ({ at, label: short(at, 1) })) };
 }
 
-const n1 = (v: number): string => v.toFixed(1);
 
 export function roundingPane(ctx: Context, source: Source): Pane {
   const { signal, model } = ctx;
@@ -32,8 +31,9 @@ export function roundingPane(ctx: Context, source: Source): Pane {
     sort = key;
     show();
   }, signal);
-  const code = button("copy code", "the Python that reproduces this view", () => ctx.copy(model.get("code")["rounding"] ?? "", "the code of this view"), signal);
-  const tools = h("div", { class: "wb-tools" }, units.el, h("label", {}, "sort", sortPick.el), h("span", { class: "wb-grow" }), shown, code);
+  const code = button("copy", "copy code: the Python that reproduces this view", () => ctx.copy(model.get("code")["rounding"] ?? "", "the code of this view"), signal);
+  code.append(h("span", { class: "wb-wide" }, "code"));
+  const tools = h("div", { class: "wb-tools" }, units.el, h("label", {}, h("span", { class: "wb-wide" }, "sort"), sortPick.el), h("span", { class: "wb-grow" }), shown, code);
   const chart = makeChart(ctx, (index) => chooseNeuron(ctx, source.detail()?.header.node ?? null, index));
   const caption = h("div", { class: "wb-row", style: "justify-content:space-between;padding-left:50px" });
   const summary = h("span", { class: "wb-lab" });
@@ -50,8 +50,17 @@ export function roundingPane(ctx: Context, source: Source): Pane {
     return unit === "ulp" ? (i) => own[i]! / ulp![i]! : (i) => own[i]!;
   }
 
-  function show(): void {
+  let last: Detail | null = null;
+  /** Rounding errors come after the bounds: until they are there, the last ones of this node stay, marked as old. */
+  function current(): Detail | null {
     const detail = source.detail();
+    if (detail?.arrays["rounding"]) last = detail;
+    else if (last && detail && last.header.node === detail.header.node && (model.get("status") as { state?: string }).state === "computing") return last;
+    return detail;
+  }
+
+  function show(): void {
+    const detail = current();
     const bound = detail ? values(detail, "rounding") : null;
     mark(stage, detail?.header ?? null, model);
     forLabel(shown, detail?.header ?? null, model);

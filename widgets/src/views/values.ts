@@ -5,7 +5,7 @@ import { indexAt, pictures, positionOf, square } from "../core/neurons.js";
 import type { Detail } from "../core/wire.js";
 import { linearAxis } from "./bars.js";
 import { makeChart, pool } from "./chart.js";
-import { h, put, say } from "./dom.js";
+import { h, n1, put, say } from "./dom.js";
 import { forLabel, mark, type Context } from "./frame.js";
 import { chooseNeuron, chosenIndex, empty, type Pane, type Source } from "./inspect.js";
 import { diverging, makeMaps } from "./maps.js";
@@ -61,10 +61,10 @@ function numberPane(ctx: Context, source: Source, key: "center" | "gradient", na
             "aria-selected": String(i === selected),
             fill: v < 0 ? "var(--bg)" : "var(--haze)",
             stroke: Number.isNaN(v) ? "var(--no)" : "var(--haze)",
-            x: x.toFixed(1),
-            y: Math.min(y0, y1).toFixed(1),
-            width: w.toFixed(1),
-            height: Math.max(1, Math.abs(y0 - y1)).toFixed(1),
+            x: n1(x),
+            y: n1(Math.min(y0, y1)),
+            width: n1(w),
+            height: n1(Math.max(1, Math.abs(y0 - y1))),
             "data-i": i,
             "data-index": indexAt(detail, i),
             "data-value": exact(v),
@@ -72,7 +72,7 @@ function numberPane(ctx: Context, source: Source, key: "center" | "gradient", na
             "data-seq": header.seq,
             "data-method": header.method,
           });
-          if (samples) for (let sample = 0; sample < header.samples; sample++) haze += `M${(mid - w * 0.3).toFixed(1)} ${axis.y(samples[sample * header.rows + i]!).toFixed(1)}h${(w * 0.6).toFixed(1)}`;
+          if (samples) for (let sample = 0; sample < header.samples; sample++) haze += `M${n1(mid - w * 0.3)} ${n1(axis.y(samples[sample * header.rows + i]!))}h${n1(w * 0.6)}`;
         });
         put(pool(layer, "path", "wb-v-haze", 1)[0]!, { d: haze, stroke: "var(--int)", "stroke-opacity": 0.55, fill: "none", "pointer-events": "none" });
       },

@@ -27,12 +27,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.arrays.elementary import Image, Pair, sub_up, up
+from workbench.floats.errors import raised
+from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.ops.generators.monotone import monotone
 from workbench.semantics.affine import Lines, Relaxation, affine
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval
+from workbench.semantics.rounding import Local, Slopes, rounded_once, rounding
 
 HALVINGS, SECANTS = 10, 10
 GRID = 33  # points, odd: the middle one is the midpoint
@@ -64,6 +67,7 @@ class Curve:
     image : enclosure of f over intervals (see `arrays.elementary`).
     slope : enclosure of f' at points, ``x -> (lo, hi)``.
     pieces : ``(l, u) -> Pieces``, for finite ``(n,)`` arrays; see `cut_at`.
+    steepest : a bound on |f'| everywhere.
     """
 
     f: Callable[[Array], Array]
@@ -71,6 +75,7 @@ class Curve:
     image: Image
     slope: Callable[[Array], Pair]
     pieces: Callable[[Array, Array], Pieces]
+    steepest: float = np.inf
 
 
 def cut_at(*cuts: float, bends: tuple[int, ...], blur: float = 0.0) -> Callable[[Array, Array], Pieces]:
@@ -82,13 +87,21 @@ def cut_at(*cuts: float, bends: tuple[int, ...], blur: float = 0.0) -> Callable[
     return pieces
 
 
-def curve(op: Op, of: Callable[[Call], Curve]) -> None:
-    """Register the interval, affine and gradient rules of an elementwise function of the first operand.
+def curve(
+    op: Op,
+    of: Callable[[Call], Curve],
+    function: str | None = None,
+    moved: Callable[[Call, Semantics, Interval], Array] | None = None,
+) -> None:
+    """Register the interval, affine, gradient and rounding rules of an elementwise function of the first operand.
 
     Parameters
     ----------
     op : the operator; its real rule is given apart.  Further operands are constants that `of` reads.
     of : call -> the curve, which may depend on attributes.
+    function : the library function whose accuracy a float program rests on; None where IEEE 754 has it correctly
+        rounded (sqrt, 1/x).
+    moved : what storing the constants that `of` reads in the program's format does to the result, at most.
     """
 
     @op.rule(affine)
@@ -99,7 +112,36 @@ def curve(op: Op, of: Callable[[Call], Curve]) -> None:
     def _(call: Call, operands: tuple[Array, ...], value: Array, seed: Array) -> tuple[Array | None, ...]:
         return (seed * of(call).df(operands[0]), *(None,) * (len(operands) - 1))
 
+    @op.rule(rounding)
+    def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Local:
+        c = of(call)
+        form = Slopes((slopes(c, x),) + (None,) * len(rest))
+        if function is None:
+            return rounded_once(call, form)
+        low, high = c.image(x.lo, x.hi)
+        apart = 0.0 if moved is None else moved(call, program, x)
+        size = np.maximum(np.abs(low), np.abs(high)) + apart
+        rho = raised(program.function_error(function, size) + apart)
+        return Local(rho, form, assumptions=(program.assumption(function),))
+
     monotone(op, lambda call, lo, hi: of(call).image(lo, hi))
+
+
+def slopes(c: Curve, x: Interval) -> Interval:
+    """Enclosure of f' over `x`: on a convex or concave piece f' is monotone, so that its edges have the extremes.
+
+    A blurred edge is off by `blur`, and f' there by at most 2 blur (only sin and cos have such edges: |f''| <= 1).
+    """
+    l, u = x.lo.reshape(-1), x.hi.reshape(-1)
+    known = np.isfinite(l) & np.isfinite(u) & (l <= u)
+    pieces = c.pieces(np.where(known, l, 1.0), np.where(known, u, 1.0))
+    ends = [c.slope(edge) for edge in pieces.edges]
+    low = np.minimum.reduce([end[0] for end in ends]) - 2 * np.asarray(pieces.blur)
+    high = np.maximum.reduce([end[1] for end in ends]) + 2 * np.asarray(pieces.blur)
+    low, high = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)
+    low = np.where(known & ~np.isnan(low), np.maximum(low, -c.steepest), -c.steepest)
+    high = np.where(known & ~np.isnan(high), np.minimum(high, c.steepest), c.steepest)
+    return Interval(low.reshape(x.lo.shape), high.reshape(x.lo.shape))
 
 
 def lines(c: Curve, x: Interval) -> Relaxation:

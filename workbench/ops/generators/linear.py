@@ -14,15 +14,8 @@ from workbench.semantics.affine import Linear, LinearMap, affine
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval, interval, midpoint_radius, outward
 from workbench.semantics.real import real
-from workbench.semantics.rounding import (
-    Additions,
-    Kind,
-    Local,
-    affine_local,
-    rounding,
-    shift_of,
-    stored_form,
-)
+from workbench.semantics.rounding import Local, rounding
+from workbench.semantics.summation import Kind, Leafwise, affine_local, shift_of, stored_form
 
 
 def weighted(
@@ -81,7 +74,7 @@ def linear(
     op: Op,
     build: Callable[[Call], Linear],
     kind: Kind | None = "products",
-    additions: Additions | None = None,
+    leafwise: Leafwise | None = None,
 ) -> None:
     """Register the interval, affine, gradient and rounding rules of an operator that is affine whenever supported.
 
@@ -90,7 +83,7 @@ def linear(
     op : the operator; its real rule is given apart.
     build : call -> the affine map; called once a plan.
     kind : what the leaves of its sums are in a float program; None where the rounding rule is given apart.
-    additions : a sharper bound on the rounding of its additions (see `semantics.rounding.affine_local`).
+    leafwise : a sharper bound on its rounding from the single leaves (see `semantics.rounding.affine_local`).
     """
 
     def form(call: Call) -> Linear:
@@ -114,7 +107,7 @@ def linear(
 
         @op.rule(rounding)
         def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
-            return affine_local(call, program, build, ranges, kind, additions)
+            return affine_local(call, program, build, ranges, kind, leafwise)
 
 
 def moves(

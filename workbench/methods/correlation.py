@@ -1,0 +1,258 @@
+"""Correlated errors: rows of coefficients carried backward through an exactly linear network of errors (F9).
+
+The equation is  d = C d_operands + t',  |t' - shift| <= rho'  at every node (see `semantics.rounding`).  For a row L that
+multiplies the error of one node, replacing node after node by its operands gives
+    |L d| <= |sum_v L_v . shift_v| + sum_v |L_v| . rho'_v.
+Float64's own rounding: a pass through a node with sums of n terms leaves |fl(C'L) - C'L| <= n u |C|'|L|, worth at most
+n u |L| . |J| e_operands: one more term of rho', at the cost of a vector.  The sum of the shifts is signed; how far
+float64 may be off in it is kept apart (`doubt`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from workbench.floats.errors import raised
+from workbench.graph import Array
+from workbench.op import OPS
+from workbench.semantics.affine import Linear, gather
+from workbench.semantics.interval import TINY, UNIT
+from workbench.semantics.plan import Plan, Step
+from workbench.semantics.rounding import Form, centre
+
+MEMORY = 192 << 20  # bytes that one batch of coefficient rows may take
+NEGLIGIBLE = 0.005  # a walk stops where what is left to find could lower no bound by more than this share
+Record = Callable[[str, Array], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ErrorNetwork:
+    """The linear network of errors, as far as it is known, by node.
+
+    Parameters
+    ----------
+    plan : the network.
+    batch : number of regions B.
+    errors : e, ``(B or 1, *shape)``: what closes a sum early.
+    forms : derivatives.
+    source : rho' and the charge for float64's rounding, ``(B or 1, n)``, finite.
+    shift : ``(B or 1, n)``, finite; only nodes that have one.
+    """
+
+    plan: Plan
+    batch: int
+    errors: Mapping[str, Array]
+    forms: dict[str, Form] = field(default_factory=dict)
+    source: dict[str, Array] = field(default_factory=dict)
+    shift: dict[str, Array] = field(default_factory=dict)
+
+    def enter(self, name: str, rho: Array, shift: Array) -> None:
+        """An input's own error.  Infinite ones count nothing here: who depends on them is infinite anyway."""
+        flat = rho.reshape(rho.shape[0], -1)
+        self.source[name] = np.where(np.isfinite(flat), flat, 0.0)
+        known = shift.reshape(shift.shape[0], -1)
+        if known.any():
+            self.shift[name] = np.where(np.isfinite(known), known, 0.0)
+
+    def add(self, step: Step, form: Form, whole: Array, own: Array, shift: Array) -> None:
+        """A computed node: `whole` is |J| e_operands, `own` is rho'."""
+        self.forms[step.node.name] = form
+        charge = (_roundings(step, form) * UNIT) * whole + step.node.size * TINY * (whole > 0)
+        self.enter(step.node.name, own + charge, shift)
+
+    def correlated(self, name: str, error: Array) -> Array:
+        """The least of the forward error and of what rows of coefficients find."""
+        shape = (self.batch, *self.plan.graph[name].shape)
+        best = np.array(np.broadcast_to(error, shape)).reshape(self.batch, -1)
+        index = np.flatnonzero((np.isfinite(best) & (best > 0)).any(axis=0))
+        wanted = self.plan.upstream(name)
+        widest = max([self.plan.graph[n].size for n in [*wanted, *self.plan.graph.inputs]])
+        rows = max(8, MEMORY // (8 * 2 * widest * self.batch))
+        for first in range(0, index.size, rows):
+            part = index[first : first + rows]
+            found = self._rows(name, part)
+            best[:, part] = np.where(np.isfinite(best[:, part]), np.minimum(best[:, part], found), np.inf)
+        return best.reshape(shape)
+
+    def _rows(self, target: str, index: Array, record: Record | None = None) -> Array:
+        """``(B, R)`` bounds for neurons `index` of `target`; with `record`, which is told each share, the whole way."""
+        total, drift, doubt, pending = self._start(target, index, record)
+        best: Array = np.full((self.batch, index.size), np.inf)
+        wanted = self.plan.upstream(target)
+        with np.errstate(all="ignore"):
+            for step in reversed(self.plan.steps):
+                name = step.node.name
+                if name not in wanted or name not in pending:
+                    continue
+                rows = pending.pop(name)
+                closing = record is None and not pending and name != target and mixes(step, self.forms[name])
+                owed, drifted, cut = self._charge(name, rows, closing=closing, record=record)
+                if cut is not None:
+                    best = np.minimum(best, np.abs(drift) + doubt + total + cut)
+                total, drift, doubt = self._add(total, drift, doubt, owed, drifted)
+                if cut is not None and (best <= (1 + NEGLIGIBLE) * (np.abs(drift) + total)).all():
+                    return np.asarray(raised(best, self._length))
+                for operand, piece in self._through(step, rows):
+                    if operand in pending:
+                        merged = pending[operand] + piece
+                        size = np.abs(merged).reshape(*merged.shape[:2], -1)
+                        doubt = doubt + UNIT * _dot(size, self._finite_errors(operand)[:, :, None])[0]
+                        pending[operand] = merged
+                    else:
+                        pending[operand] = piece
+            for name, rows in pending.items():
+                owed, drifted, _ = self._charge(name, rows, closing=False, record=record)
+                total, drift, doubt = self._add(total, drift, doubt, owed, drifted)
+        return np.asarray(raised(np.minimum(best, np.abs(drift) + doubt + total), self._length))
+
+    @property
+    def _length(self) -> int:
+        """Terms in the longest sum of non-negative numbers that a walk computes, generously."""
+        return 4 * max((n.size for n in self.plan.graph.nodes), default=1) + 8 * len(self.plan.steps)
+
+    def _finite_errors(self, name: str) -> Array:
+        error = self.errors[name].reshape(self.errors[name].shape[0], -1)
+        return np.where(np.isfinite(error), error, 0.0)
+
+    def _charge(
+        self, name: str, rows: Array, *, closing: bool, record: Record | None
+    ) -> tuple[Array | None, tuple[Array, Array] | None, Array | None]:
+        """What a node's own errors are worth at the target, by the coefficients that they reach it with.
+
+        Returns (|rows| . rho', or None where that is 0), (rows . shift and how far that may be off, or None), and where
+        `closing` is asked for, |rows| . e: what the node and everything behind it are worth at most.
+        """
+        source, shift = self.source[name], self.shift.get(name)
+        some = bool(source.any())
+        if not (some or shift is not None or closing):
+            return None, None, None
+        flat = rows.reshape(*rows.shape[:2], -1)
+        columns = [source] if some else []
+        if shift is not None:
+            columns.append(np.abs(shift))
+        if closing:
+            columns.append(self._finite_errors(name))
+        size = np.abs(flat)
+        found = list(_dot(size, np.stack(np.broadcast_arrays(*columns), axis=-1)))
+        owed = found.pop(0) if some else None
+        drifted = None
+        if shift is not None:
+            # a sum of n signed terms errs by at most n u times the sum of their magnitudes
+            drifted = _dot(flat, shift[:, :, None])[0], (flat.shape[-1] + 4) * UNIT * found.pop(0)
+        if record is not None:
+            own = source if shift is None else source + np.abs(shift)
+            record(name, np.broadcast_to(size * own[:, None], (self.batch, *size.shape[1:])))
+        return owed, drifted, found.pop() if closing else None
+
+    def _add(
+        self,
+        total: Array,
+        drift: Array,
+        doubt: Array,
+        owed: Array | None,
+        drifted: tuple[Array, Array] | None,
+    ) -> tuple[Array, Array, Array]:
+        """Running sums: of magnitudes, of signed parts, and of how far the latter may be off."""
+        if owed is not None:
+            total = total + owed
+        if drifted is not None:
+            drift = drift + drifted[0]
+            doubt = doubt + drifted[1] + UNIT * np.abs(drift)
+        return total, drift, doubt
+
+    def _start(
+        self, target: str, index: Array, record: Record | None
+    ) -> tuple[Array, Array, Array, dict[str, Array]]:
+        """The first coefficients: unit rows, read off the weights of a linear node where that is possible."""
+        shape = (self.batch, index.size)
+        none = np.zeros(shape)
+        form, step = self.forms[target], self.plan.by_name[target]
+        live = [i for i, m in enumerate(form.maps) if m is not None] if isinstance(form, Linear) else []
+        m = form.maps[live[0]] if isinstance(form, Linear) and len(live) == 1 else None
+        if m is None or m.rows is None or record is not None:
+            unit = np.zeros((1, index.size, step.node.size))
+            unit[0, np.arange(index.size), index] = 1.0
+            return none, none, none, {target: unit.reshape(1, index.size, *step.node.shape)}
+        operand = step.operands[live[0]]
+        assert operand is not None
+        total = np.broadcast_to(self.source[target][:, index], shape)
+        shift = self.shift.get(target)
+        drift = none if shift is None else np.broadcast_to(shift[:, index], shape)
+        return total, drift, none, {operand: m.rows(index)[None]}
+
+    def _through(self, step: Step, rows: Array) -> list[tuple[str, Array]]:
+        """Coefficients of a node's live operands."""
+        form, found = self.forms[step.node.name], []
+        batch, count = rows.shape[:2]
+        for i, operand in enumerate(step.operands):
+            if operand is None or operand in self.plan.constants or operand not in self.errors:
+                continue
+            shape = self.plan.graph[operand].shape
+            if isinstance(form, Linear):
+                m = form.maps[i]
+                if m is None:
+                    continue
+                piece = m.adjoint(rows.reshape(batch * count, *rows.shape[2:]))
+                found.append((operand, piece.reshape(batch, count, *shape)))
+                continue
+            slope = centre(form, i)
+            if slope is None:
+                continue
+            unfold = form.unfolded(i)
+            piece = (rows if unfold is None else rows[..., None]) * slope[:, None]
+            lead = piece.shape[0]
+            piece = piece.reshape(lead * count, *piece.shape[2:])
+            piece = gather(piece, shape) if unfold is None else unfold.adjoint(piece)
+            found.append((operand, piece.reshape(lead, count, *shape)))
+        return found
+
+    def shares(self, target: str, index: int, region: int) -> list[tuple[str, int, float]]:
+        """What each neuron adds to the error bound of one neuron: its own rounding and its uncertain slope."""
+        found: list[tuple[str, int, float]] = []
+
+        def record(name: str, share: Array) -> None:
+            values = share[region, 0]
+            found.extend((name, int(i), float(values[i])) for i in np.flatnonzero(values))
+
+        self._rows(target, np.array([index]), record)
+        return sorted(found, key=lambda s: -s[2])
+
+
+def mixes(step: Step, form: Form) -> bool:
+    """Whether one result depends on several numbers, so that their errors may cancel."""
+    if OPS[step.node.op].moves:
+        return False
+    if isinstance(form, Linear):
+        maps = [m for m in form.maps if m is not None]
+        small = all(max(m.terms, m.adjoint_terms) <= 4 for m in maps)  # a scale: one number each
+        return len(maps) > 1 or not (small and step.node.size == _size(step.call.shapes[0]))
+    live = [j for j in form.slopes if j is not None]
+    return len(live) > 1 or any(u is not None for u in form.unfold)
+
+
+def _roundings(step: Step, form: Form) -> int:
+    """Float64 roundings that one element of the passed-on coefficients can carry."""
+    if isinstance(form, Linear):
+        return max((m.adjoint_terms + m.terms for m in form.maps if m is not None), default=0)
+    most = 4
+    for i, shape in enumerate(step.call.shapes):
+        if shape is None or i >= len(form.slopes) or form.slopes[i] is None:
+            continue
+        unfold = form.unfolded(i)
+        copies = step.node.size // max(1, _size(shape))
+        most = max(most, 4 + (copies if unfold is None else unfold.adjoint_terms))
+    return most
+
+
+def _size(shape: tuple[int, ...] | None) -> int:
+    return int(np.prod(shape or (), dtype=np.int64))
+
+
+def _dot(rows: Array, vectors: Array) -> Array:
+    """``(B or 1, R, n) . (B or 1, n, k) -> (k, B or 1, R)``."""
+    if rows.shape[0] == vectors.shape[0] == 1:
+        return np.asarray((rows[0] @ vectors[0]).T[:, None])
+    return np.asarray(np.moveaxis(np.matmul(rows, vectors), -1, 0))

@@ -1,0 +1,325 @@
+"""Sums of products in a float program: what rounding does to an affine operator, in any order of summation.
+
+Constants are stored in the program's format first.  What that changes is known, sign included: it is the `shift` of
+`rounding.Local`, not a part of its unsigned bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from workbench.floats.errors import (
+    growth,
+    outward32,
+    product_error,
+    raised,
+    sum_error,
+    sum_error_by_totals,
+    sum_error_classic,
+)
+from workbench.floats.format import BINARY32, Format
+from workbench.floats.program import Semantics
+from workbench.floats.rounding import is_stored, round_to
+from workbench.graph import Array
+from workbench.op import Call
+from workbench.semantics.affine import Linear, LinearMap
+from workbench.semantics.interval import UNIT, Interval, midpoint_radius, product
+from workbench.semantics.rounding import Local, Slopes
+
+# What a sum's leaves are: products; stored numbers; either, with the sum multiplied or divided afterwards.
+Kind = Literal["products", "sum", "scaled"]
+Leafwise = Callable[[Call, Semantics, tuple[Interval | None, ...]], Array | None]
+MOST_LEAVES = (
+    1 << 23
+)  # that are looked at one by one for a node; above, the sums of F5 are bounded by their totals
+
+# ---------------------------------------------------------------------- constants, stored in the program's format
+
+
+def stored(call: Call, form: Format) -> tuple[Call, Call | None]:
+    """The call with its constants as the program stores them, and with what storing adds to each (None: nothing).
+
+    The difference of two float64 neighbours of a number within a factor of two is exact; a constant that underflows
+    to 0 differs by itself.
+    """
+
+    def make() -> tuple[Call, Call | None]:
+        kept, moved, changed = [], [], False
+        for c in call.constants:
+            if c is None or c.dtype.kind != "f":
+                kept.append(c)
+                moved.append(c)
+                continue
+            if is_stored(c, form):
+                kept.append(c)
+                moved.append(np.zeros(c.shape))
+                continue
+            wide = np.asarray(c, np.float64)
+            near = round_to(wide, form)
+            with np.errstate(invalid="ignore"):
+                delta = near - wide
+            changed = changed or bool(np.any(delta != 0))
+            kept.append(near)
+            moved.append(delta)
+        if not changed:
+            return call, None
+        return replace(call, constants=tuple(kept), memo={}), replace(call, constants=tuple(moved), memo={})
+
+    return call.cached(("stored", form), make)
+
+
+def stored_form(
+    call: Call, program: Semantics, build: Callable[[Call], Linear | None]
+) -> tuple[Linear, Linear | None, bool]:
+    """The affine map with stored constants, the map of what storing adds, and whether all stored constants are finite.
+
+    The second is ``x -> (A' - A) x + (b' - b)``; it is right for maps that are linear in their constants and for those
+    that do not depend on them (whose maps, free of weights, drop out).
+    """
+
+    def make() -> tuple[Linear, Linear | None, bool]:
+        near, moved = stored(call, program.weights)
+        first = build(near)
+        assert first is not None
+        if moved is None:
+            return first, None, True
+        finite = all(c is None or c.dtype.kind != "f" or bool(np.isfinite(c).all()) for c in near.constants)
+        if not finite:
+            return first, None, False
+        second = build(moved)
+        assert second is not None
+        maps = tuple(None if m is None or m.terms == 0 else m for m in second.maps)
+        return first, Linear(maps, second.bias, second.bias_error), True
+
+    return call.cached(("stored form", program.weights), make)
+
+
+def shift_of(delta: Linear | None, ranges: tuple[Interval | None, ...]) -> tuple[Array | None, Array | float]:
+    """What stored constants add to the result: a known part, and a bound on the rest.
+
+    ``D x + g`` over x in [c - r, c + r] is ``D c + g`` up to ``|D| r``; float64 errs by (terms + 2) u in each sum.
+    """
+    if delta is None:
+        return None, 0.0
+    centre: Array = np.zeros(())
+    radius: Array = np.zeros(())
+    terms = max((m.terms for m in delta.maps if m is not None), default=0) + len(delta.maps) + 3
+    for m, x in zip(delta.maps, ranges, strict=True):
+        if m is None:
+            continue
+        assert x is not None
+        c, r = midpoint_radius(x)
+        centre = centre + m.apply(c)
+        radius = radius + m.magnitude(r + (2 * terms * UNIT) * np.abs(c))
+    if delta.bias is not None:
+        centre = centre + delta.bias
+        radius = radius + (2 * terms * UNIT) * np.abs(delta.bias)
+    if delta.bias_error is not None:
+        radius = radius + delta.bias_error
+    return centre, raised(radius, terms)
+
+
+# ---------------------------------------------------------------------- sums of products
+
+
+def totals(form: Linear, ranges: tuple[Interval | None, ...]) -> tuple[Array, Array]:
+    """P and N: bounds on the sums of the positive and of the negative parts of the leaves ``A_ij x_j`` and ``b_i``.
+
+    With a = max(x, 0) and b = max(-x, 0) at their largest, P = A+ a + A- b and N = A- a + A+ b, hence
+    P + N = |A| (a + b) and P - N = A (a - b): one product with each of A and |A| gives both.
+    """
+    both: Array = np.zeros(())
+    difference: Array = np.zeros(())
+    terms = 2
+    for m, x in zip(form.maps, ranges, strict=True):
+        if m is None:
+            continue
+        assert x is not None
+        plus, minus = np.maximum(x.hi, 0.0), np.maximum(-x.lo, 0.0)
+        both = both + m.magnitude(plus + minus)
+        difference = difference + m.apply(plus - minus)
+        terms += m.terms + 2
+    if form.bias is not None:
+        both = both + np.abs(form.bias)
+        difference = difference + form.bias
+    slack = (2 * terms * UNIT) * both
+    return raised(0.5 * (both + difference) + slack, terms), raised(0.5 * (both - difference) + slack, terms)
+
+
+def sum_of_products(
+    program: Semantics,
+    positive: Array,
+    negative: Array,
+    terms: int,
+    kind: Kind = "products",
+    sharper: Array | None = None,
+    factor: float = 1.0,
+) -> Array:
+    """Error of a sum in the accumulator, for any order of summation, fused or not (F2, F5, F7).
+
+    Parameters
+    ----------
+    positive, negative : P and N of `totals`.
+    terms : number of leaves that may be other than zero, at most.
+    kind : what the leaves are; for "scaled" P and N are those of the scaled leaves, and the scaling is included.
+    sharper : a sharper bound on the errors of additions and multiplications, where there is one.
+    factor : for "scaled", how many times larger (or smaller) the numbers in the accumulator may be.
+    """
+    accumulator = program.accumulator
+    total = raised(positive + negative)
+    if kind == "scaled":
+        # leaf, sum, scaling, and a rounded scale; ufp does not scale, the relative form F2 does
+        found = sum_error_classic(total, terms + 3, accumulator)
+        found = raised(found + np.where(total > 0, 2 * (terms + 1) * factor * accumulator.eta, 0.0))
+        return np.asarray(np.where(total * factor <= accumulator.largest / 4, found, np.inf))
+    added = sum_error_by_totals(positive, negative, terms, accumulator)
+    rounds = int(kind == "products" and not program.exact_products)
+    if rounds:
+        added = added + accumulator.unit * total
+    if sharper is not None:
+        added = np.minimum(
+            added, sharper
+        )  # infinite where an overflow was not excluded: one of them may do so
+    underflow = 0.0
+    if kind == "products":
+        underflow = 2.0 * terms * program.underflow * (1 + growth(accumulator.unit, terms + 1))
+    classic = sum_error_classic(total, terms + rounds, accumulator)
+    found = np.where(np.isfinite(added), np.minimum(added, classic), np.inf)
+    found = raised(found + np.where(total > 0, underflow, 0.0))
+    # one product alone is not an addition, so its overflow is looked for here
+    return np.asarray(np.where(np.maximum(positive, negative) <= accumulator.largest, found, np.inf))
+
+
+def affine_local(
+    call: Call,
+    program: Semantics,
+    build: Callable[[Call], Linear | None],
+    ranges: tuple[Interval | None, ...],
+    kind: Kind = "products",
+    leafwise: Leafwise | None = None,
+    factor: float = 1.0,
+) -> Local:
+    """The rounding of an affine operator: any order of summation, weights stored in the program's format.
+
+    Parameters
+    ----------
+    build : call -> its affine map, for any values of its constants.
+    kind : what the leaves of its sums are.
+    leafwise : (call with stored constants, program, ranges) -> a sharper bound from the single leaves, or None.
+    factor : see `sum_of_products`.
+    """
+    form = call.cached("linear", lambda: build(call))
+    assert form is not None
+    near, delta, finite = stored_form(call, program, build)
+    if not finite:
+        return Local(np.full((1, *call.shape), np.inf), form)
+    positive, negative = totals(near, ranges)
+    terms = sum(m.terms for m in near.maps if m is not None) + (near.bias is not None)
+    sharper = None if leafwise is None else leafwise(stored(call, program.weights)[0], program, ranges)
+    rho = sum_of_products(program, positive, negative, terms, kind, sharper, factor)
+    shift, rest = shift_of(delta, ranges)
+    return Local(raised(rho + rest), form, shift)
+
+
+def affine_once(
+    call: Call,
+    program: Semantics,
+    build: Callable[[Call], Linear | None],
+    ranges: tuple[Interval | None, ...],
+) -> Local:
+    """An elementwise affine operator that is one correctly rounded operation on stored numbers."""
+    form = call.cached("linear", lambda: build(call))
+    assert form is not None
+    _, delta, finite = stored_form(call, program, build)
+    shift, rest = shift_of(delta, ranges)
+    return Local(np.full((1, *call.shape), 0.0 if finite else np.inf) + rest, form, shift, "exact")
+
+
+def pairs_local(
+    call: Call, program: Semantics, x: Interval, y: Interval, unfold: tuple[LinearMap, LinearMap]
+) -> Local:
+    """The rounding of ``sum_k x_k y_k`` over two operands that both depend on the input, unfolded ``(N, *out, K)``.
+
+    Each partial derivative is the other operand: ``z_x z_y - x y = z_y (z_x - x) + x (z_y - y)``.
+    """
+    a = Interval(unfold[0].apply(x.lo), unfold[0].apply(x.hi))
+    b = Interval(unfold[1].apply(y.lo), unfold[1].apply(y.hi))
+    leaves = product(a, b)
+    high, low = np.maximum(leaves.hi, 0.0), np.minimum(leaves.lo, 0.0)
+    terms = high.shape[-1]
+    positive, negative = raised(high.sum(axis=-1), terms), raised(-low.sum(axis=-1), terms)
+    # a constant among the operands is a stored weight, whose products with another are not looked into
+    other = program.activations if call.is_live(0) and call.is_live(1) else program.accumulator
+    narrower = replace(program, weights=other)
+    sharper = leaf_errors(high, low, None, narrower)
+    rho = sum_of_products(narrower, positive, negative, terms, "products", sharper)
+    shape = leaves.lo.shape
+    slopes = tuple(Interval(np.broadcast_to(v.lo, shape), np.broadcast_to(v.hi, shape)) for v in (b, a))
+    return Local(rho, Slopes(slopes, unfold))
+
+
+def dense_errors(turned: Array, x: Interval, bias: Array | None, program: Semantics) -> Array | None:
+    """`leaf_errors` of ``W x + bias``; None where there are too many leaves to look at.
+
+    Parameters
+    ----------
+    turned : W, ``(M, K)``, as stored.
+    x : ``(N, K)``.
+    bias : ``(N, M)`` or None.
+
+    Returns
+    -------
+    ``(N, M)``.
+    """
+    count, (m, k) = x.lo.shape[0], turned.shape
+    if count * m * (k + 1) > MOST_LEAVES or not (np.isfinite(x.lo).all() and np.isfinite(x.hi).all()):
+        return None
+    live = (x.lo != 0).any(axis=0) | (x.hi != 0).any(axis=0)
+    if np.count_nonzero(live) < 0.9 * k:
+        turned, x = np.ascontiguousarray(turned[:, live]), Interval(x.lo[:, live], x.hi[:, live])
+    step = max(1, (1 << 20) // (m * (k + 1)))
+    if count > step:
+        parts = []
+        for i in range(0, count, step):
+            part, offset = slice(i, i + step), None if bias is None else bias[i : i + step]
+            parts.append(_dense_errors(turned, Interval(x.lo[part], x.hi[part]), offset, program))
+        return np.concatenate(parts)
+    return _dense_errors(turned, x, bias, program)
+
+
+def _dense_errors(turned: Array, x: Interval, bias: Array | None, program: Semantics) -> Array:
+    lo, hi = x.lo, x.hi
+    size = max(1.0, np.abs(turned).max(initial=0.0)) * max(1.0, x.magnitude.max(initial=0.0))
+    if BINARY32.contains(program.accumulator) and size < 2.0**90:
+        # half the memory to sort: stored weights are float32 numbers, the rest is rounded outward
+        turned, lo, hi = turned.astype(np.float32), outward32(lo), outward32(hi)
+        bias = None if bias is None else bias.astype(np.float32)
+    if bool(np.all((lo >= 0) | (hi <= 0))):
+        leaves, other = turned * np.where(hi > 0, hi, lo)[:, None], None
+    else:
+        one, two = turned * lo[:, None], turned * hi[:, None]
+        leaves, other = np.maximum(one, two), np.minimum(one, two)
+    return leaf_errors(leaves, other, bias, program)
+
+
+def leaf_errors(leaves: Array, other: Array | None, bias: Array | None, program: Semantics) -> Array:
+    """Errors of additions and (where they are not exact) multiplications in a sum of products and a bias.
+
+    Parameters
+    ----------
+    leaves, other : ``(..., K)`` products, as `sum_error` has them.
+    bias : ``(...)`` or None.
+    """
+    multiplied: Array | float = 0.0
+    if not program.exact_products:
+        multiplied = product_error(
+            leaves if other is None else np.maximum(leaves, -other), program.accumulator
+        )
+    if bias is not None:
+        leaves = np.concatenate([leaves, bias[..., None]], axis=-1)
+        other = None if other is None else np.concatenate([other, bias[..., None]], axis=-1)
+    return sum_error(leaves, program.accumulator, other=other) + multiplied
