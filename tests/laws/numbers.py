@@ -82,6 +82,8 @@ class Draw:
             lo, hi = np.full_like(c, lo.min(initial=0.0)), np.full_like(c, hi.max(initial=0.0))
         if kind != "any":
             lo, hi = np.minimum(np.abs(lo), np.abs(hi)), np.maximum(np.abs(lo), np.abs(hi))
+            if self.calm:
+                lo, hi = np.maximum(lo, 0.01), np.maximum(hi, 0.01)
             if kind != "nonnegative":
                 lo = np.where(lo == 0, np.where(hi > 0, np.minimum(hi, 1e-3), 0.5), lo)
                 hi = np.maximum(hi, lo)

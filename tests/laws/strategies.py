@@ -229,7 +229,10 @@ def _(draw: Draw, op: str) -> Case:
     attrs: dict[str, Any] = {"transB": int(turned)}
     if draw.flag():
         attrs |= {"alpha": draw.pick(1.0, 0.5, -2.0, 0.1), "beta": draw.pick(1.0, 0.0, 0.3, 2.0)}
-    operands: list[Operand] = [draw.box((i, k)), draw.weights(*((j, k) if turned else (k, j)))]
+    w = draw.weights(*((j, k) if turned else (k, j)))
+    if attrs.get("alpha", 1.0) != 1.0:
+        w = np.where(np.abs(w) < 1e-300, 0.0, w)  # alpha times a subnormal weight is refused
+    operands: list[Operand] = [draw.box((i, k)), w]
     third = draw.integer(0, 3)
     if third == 1:
         operands.append(draw.weights(*fits(draw, (i, j))))

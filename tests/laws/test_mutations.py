@@ -29,7 +29,7 @@ from laws.strategies import EXAMPLES, FOLDED, Case, single
 from workbench.methods import crown as method
 from workbench.op import RULES
 from workbench.region import Region
-from workbench.semantics import affine
+from workbench.semantics import backward
 from workbench.semantics.affine import Linear, LinearMap, Relaxation
 from workbench.semantics.exact import rational
 from workbench.semantics.interval import Interval
@@ -161,7 +161,7 @@ def _dense(seed: int) -> Case:
 
 def test_an_engine_that_forgets_its_own_rounding_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _failures(_dense, range(20)) == 0
-    original = affine.prepare
+    original = backward.prepare
 
     def careless(*args: object) -> affine.Prepared:
         ready = original(*args)  # type: ignore[arg-type]

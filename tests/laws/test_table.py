@@ -13,7 +13,7 @@ from workbench.graph import Graph, Node
 from workbench.op import OPS, RULES, Op, UnsupportedOperator, rule_for
 from workbench.semantics.affine import affine
 from workbench.semantics.gradient import gradient
-from workbench.semantics.interval import interval
+from workbench.semantics.interval import Interval, interval
 from workbench.semantics.plan import infer, plan_of
 from workbench.semantics.real import FLOAT, real
 
@@ -87,4 +87,4 @@ def test_a_live_exponent_is_refused_by_name() -> None:
     graph = Graph(infer([*nodes, Node("y", "Pow", ("a", "b"))], {}), ("y",))
     step = plan_of(graph).by_name["y"]
     with pytest.raises(UnsupportedOperator, match="'y'.*exponent must be a constant"):
-        rule_for(step.node, interval)(step.call, None, None)
+        rule_for(step.node, interval)(step.call, *[Interval(np.zeros((1, 2)), np.ones((1, 2)))] * 2)

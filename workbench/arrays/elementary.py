@@ -111,21 +111,21 @@ def sigmoid(lo: Array, hi: Array) -> Pair:
     With e = exp(-|x|): 1/(1+e) for x >= 0 and e/(1+e) below; each operation is rounded outward, and e/(1+e) increases
     in e, so that the enclosure of e carries over end by end.
     """
-    return _sigmoid_end(lo, -1), _sigmoid_end(hi, 1)
+    low, high = _sigmoid_at(lo)
+    return (low, high) if lo is hi else (low, _sigmoid_at(hi)[1])
 
 
-def _sigmoid_end(x: Array, direction: int) -> Array:
-    x = np.asarray(np.where(np.isnan(x), direction * np.inf, x))
-    size = np.minimum(np.abs(x), LARGEST)
+def _sigmoid_at(x: Array) -> Pair:
+    """Both ends at points; NaN is taken as either infinity."""
+    x = np.asarray(x, np.float64)
+    size = np.minimum(np.abs(np.where(np.isnan(x), 0.0, x)), LARGEST)
     small, large = exp(-size, -size)
-    if direction < 0:
-        found = np.where(x >= 0, down(1 / up(1 + large)), down(small / up(1 + small)))
-        return np.maximum(found, 0.0)
-    # e/(1+e) and 1/(1+e) from above: the denominator from below, never under 1
-    found = np.where(
-        x >= 0, up(1 / np.maximum(down(1 + small), 1.0)), up(large / np.maximum(down(1 + large), 1.0))
-    )
-    return np.minimum(found, 1.0)
+    # the denominator 1 + e from above and from below, never under 1
+    more, less = up(1 + large), np.maximum(down(1 + small), 1.0)
+    low = np.maximum(down(np.where(x >= 0, 1.0, small) / np.where(x >= 0, more, up(1 + small))), 0.0)
+    high = np.minimum(up(np.where(x >= 0, 1.0, large) / np.where(x >= 0, less, np.maximum(down(1 + large), 1.0))), 1.0)
+    unknown = np.isnan(x)
+    return np.where(unknown, 0.0, low), np.where(unknown, 1.0, high)
 
 
 def sub_up(a: Array, b: Array) -> Array:

@@ -1,7 +1,7 @@
 """Correlated errors: rows of coefficients carried backward through an exactly linear network of errors (F9).
 
-The equation is  d = C d_operands + t',  |t' - shift| <= rho'  at every node (see `semantics.rounding`).  For a row L that
-multiplies the error of one node, replacing node after node by its operands gives
+The equation is  d = C d_operands + t',  |t' - shift| <= rho'  at every node (see `semantics.rounding`).  For a row L
+that multiplies the error of one node, replacing node after node by its operands gives
     |L d| <= |sum_v L_v . shift_v| + sum_v |L_v| . rho'_v.
 Float64's own rounding: a pass through a node with sums of n terms leaves |fl(C'L) - C'L| <= n u |C|'|L|, worth at most
 n u |L| . |J| e_operands: one more term of rho', at the cost of a vector.  The sum of the shifts is signed; how far
@@ -60,7 +60,8 @@ class ErrorNetwork:
     def add(self, step: Step, form: Form, whole: Array, own: Array, shift: Array) -> None:
         """A computed node: `whole` is |J| e_operands, `own` is rho'."""
         self.forms[step.node.name] = form
-        charge = (_roundings(step, form) * UNIT) * whole + step.node.size * TINY * (whole > 0)
+        with np.errstate(all="ignore"):
+            charge = (_roundings(step, form) * UNIT) * whole + step.node.size * TINY * (whole > 0)
         self.enter(step.node.name, own + charge, shift)
 
     def correlated(self, name: str, error: Array) -> Array:
@@ -229,6 +230,8 @@ def mixes(step: Step, form: Form) -> bool:
         maps = [m for m in form.maps if m is not None]
         small = all(max(m.terms, m.adjoint_terms) <= 4 for m in maps)  # a scale: one number each
         return len(maps) > 1 or not (small and step.node.size == _size(step.call.shapes[0]))
+    if form.picks:
+        return False  # the error is one operand's
     live = [j for j in form.slopes if j is not None]
     return len(live) > 1 or any(u is not None for u in form.unfold)
 

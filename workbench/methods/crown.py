@@ -23,18 +23,8 @@ from workbench.graph import Array
 from workbench.methods.bounds import Bounds
 from workbench.methods.ibp import boxes
 from workbench.region import Region
-from workbench.semantics.affine import (
-    INFLATE,
-    Bound,
-    Linear,
-    Relaxation,
-    Units,
-    backward,
-    Prepared,
-    describe,
-    gather,
-    prepare,
-)
+from workbench.semantics.affine import Linear, Relaxation, describe, gather
+from workbench.semantics.backward import INFLATE, Bound, Prepared, Units, backward, prepare
 from workbench.semantics.interval import Interval, apply, known
 from workbench.semantics.plan import Plan, Step
 
@@ -172,10 +162,7 @@ class _Walk:
                 or operand in self.exact
             ):
                 continue
-            if mask is None:
-                index = np.arange(self.plan.graph[operand].size)
-            else:
-                index = _reach(mask, step, i, form)
+            index = np.arange(self.plan.graph[operand].size) if mask is None else _reach(mask, step, i, form)
             if index.size:
                 self.refine(operand, index)
         if self.tracks == 1 and any(o in self.plain for o in step.operands if o is not None):

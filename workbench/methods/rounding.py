@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,12 +26,14 @@ from workbench.methods.correlation import ErrorNetwork, mixes
 from workbench.methods.observe import observe_errors
 from workbench.methods.roundingbounds import Inputs, RoundingBounds
 from workbench.op import rule_for
+from workbench.semantics.affine import Linear, Relaxation, describe
 from workbench.semantics.interval import Interval, apply
 from workbench.semantics.plan import Plan, Step
 from workbench.semantics.rounding import Local, errors_through
 from workbench.semantics.rounding import rounding as meaning
 
 Progress = Callable[[float, str], None]
+Correlate = Literal["needed", "all", "outputs", "none"]
 
 
 def rounding(
@@ -40,7 +42,7 @@ def rounding(
     program: str | Semantics = "binary32",
     *,
     inputs: Inputs = "rounded",
-    correlate: str = "all",
+    correlate: Correlate = "needed",
     progress: Progress | None = None,
 ) -> RoundingBounds:
     """Bounds on |float value - real value| of every node, for every input of the regions that `before` belongs to.
@@ -52,7 +54,8 @@ def rounding(
     program : "binary64", "binary32", "binary16", "bfloat16" or a `Semantics`: the float program.
     inputs : "rounded": the program is given the real input rounded to its format; an input that is already a number of
         the format is its own rounding, so that such runs are covered too.  "exact": only such inputs are meant.
-    correlate : "all" neurons by rows, "outputs" only, or "none" (the forward form alone).
+    correlate : which neurons are bounded by rows: "needed" (those that a nonlinear node or an output reads, with
+        nothing but elementwise nodes between), "all", "outputs", or "none" (the forward form alone).
     progress : called with (fraction done, node name); may raise to stop.
 
     Raises
@@ -65,19 +68,20 @@ def rounding(
     start = perf_counter()
     if inputs not in ("rounded", "exact"):
         raise ValueError(f'inputs must be "rounded" or "exact", not {inputs!r}')
-    if correlate not in ("all", "outputs", "none"):
-        raise ValueError(f'correlate must be "all", "outputs" or "none", not {correlate!r}')
+    if correlate not in ("needed", "all", "outputs", "none"):
+        raise ValueError(f'correlate must be "needed", "all", "outputs" or "none", not {correlate!r}')
     program = program_of(program)
     walk = _Walk(plan, before, program)
     for name in plan.graph.inputs:
         walk.enter(name, inputs)
-    outputs = set(plan.graph.outputs)
+    wanted = {"all": plan.live, "outputs": frozenset(plan.graph.outputs)}.get(correlate, frozenset())
+    if correlate == "needed":
+        wanted = needed(plan, before)
     for k, step in enumerate(plan.steps):
         if progress is not None:
             progress(k / len(plan.steps), step.node.name)
-        walk.visit(
-            step, correlated=correlate == "all" or (correlate == "outputs" and step.node.name in outputs)
-        )
+        walk.visit(step, correlated=step.node.name in wanted)
+    walk.look_back()
     for name in plan.graph.outputs:
         if name in plan.constants:
             held = walk.constant(name)
@@ -98,6 +102,22 @@ def rounding(
     )
 
 
+def needed(plan: Plan, before: Bounds) -> frozenset[str]:
+    """Nodes whose error enters a nonlinear node, or is asked for, or does so through nodes that mix no errors."""
+    key = "nodes whose rounding errors are needed"
+    if key not in plan.memo:
+        found = set(plan.graph.outputs)
+        with np.errstate(all="ignore"):
+            for step in reversed(plan.steps):
+                if step.node.name in plan.live:
+                    form = describe(plan, step, before.intervals)
+                    if isinstance(form, Relaxation) or (step.node.name in found and not mixes(step, form)):
+                        found.update(o for o in step.operands if o is not None)
+        plan.memo[key] = frozenset(found)
+    known: frozenset[str] = plan.memo[key]
+    return known
+
+
 class _Walk:
     """State of one run, by node: error bounds, float ranges, local errors."""
 
@@ -108,6 +128,7 @@ class _Walk:
         self.own: dict[str, Array] = {}  # rho, rounding to storage included
         batch = max((r.batch for r in before.regions.values()), default=1)
         self.network = ErrorNetwork(plan, batch, self.errors)
+        self.moved: dict[str, Array] = {}  # rho + |shift|
         self.mixed: set[str] = set()  # nodes below which errors have already been mixed
         self.assumed: dict[str, None] = {}
         self.overflow: dict[str, None] = {}
@@ -178,7 +199,8 @@ class _Walk:
             self.mixed.add(name)
         if correlated and mixing and before and name in self.plan.live:
             error = self.network.correlated(name, error)
-        self._close(name, error, image, raised(rho + np.abs(shift)))
+        self.moved[name] = raised(rho + np.abs(shift))
+        self._close(name, error, image, self.moved[name])
 
     def _close(self, name: str, error: Array, image: Interval, rho: Array) -> None:
         """The float range, and the error that it leaves possible."""
@@ -194,6 +216,24 @@ class _Walk:
             error = np.where(lost, np.inf, np.minimum(error, np.nextafter(high - low, np.inf)))
             error = np.where(high == low, 0.0, error)
         self.ranges[name], self.errors[name] = Interval(low, high), error
+
+    def look_back(self) -> None:
+        """Where a node is its operand moved or shifted by a constant, their errors differ by the node's own only."""
+        for step in reversed(self.plan.steps):
+            form = self.network.forms[step.node.name]
+            live = [i for i, m in enumerate(form.maps) if m is not None] if isinstance(form, Linear) else []
+            if not isinstance(form, Linear) or len(live) != 1 or step.operands[live[0]] not in self.errors:
+                continue
+            m, operand = form.maps[live[0]], step.operands[live[0]]
+            assert m is not None
+            assert operand is not None
+            if m.terms or m.adjoint_terms:
+                continue
+            back = m.magnitude_adjoint(np.ones((1, *step.node.shape)))
+            if (back == 1).all():
+                name = step.node.name
+                most = raised(self.errors[name] + self.moved[name])
+                self.errors[operand] = np.minimum(self.errors[operand], m.magnitude_adjoint(most))
 
     def assumptions(self) -> tuple[str, ...]:
         """What the bounds rest on, as sentences."""

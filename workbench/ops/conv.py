@@ -99,13 +99,24 @@ def _transposed_window(call: Call, size: tuple[int, ...], kernel: tuple[int, ...
     return Window(out, kernel, strides, dilations, begin, size)
 
 
+def _channels(call: Call) -> int:
+    """Channels of the result."""
+    w = given(call, 1)
+    return w[0] if call.node.op == "Conv" else w[1] * int(call.attr("group", 1))
+
+
 def _real(direct: bool) -> Callable[..., Array]:
     def rule(call: Call, ns: Any, x: Array, w: Array, b: Array | None = None) -> Array:
         win, groups = call.cached("window", lambda: geometry(call))
         if w.shape[0] != 1:
             raise UnsupportedOperator(f"{call.node.describe()}: the kernel must not depend on the input")
         flat = x.reshape(-1, *x.shape[2:])
-        if direct and x.dtype != object:
+        if not any(x.strides) and x.dtype.kind == "f" and not x.flat[0]:
+            # one zero, repeated: where shapes are inferred, nothing else is known, and nothing needs to be computed
+            y = np.zeros(
+                (flat.shape[0], _channels(call), *(win.out if direct else win.size)), np.result_type(x, w)
+            )
+        elif direct and x.dtype != object:
             y = forward(w[0], win, groups)(flat)
         else:
             y = (unfolded if direct else folded)(flat, w[0], win, groups, ns.zeros, ns.matmul)

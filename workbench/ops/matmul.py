@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workbench.floats.program import Semantics
-from workbench.graph import Array
+from workbench.graph import Array, GraphError
 from workbench.op import Call, Op, as_float64
 from workbench.ops.generators.bilinear import summed_lines
 from workbench.ops.generators.linear import enclose, linear, movement, pull, weighted
@@ -197,7 +197,11 @@ def _gemm_form(call: Call) -> Linear:
         raise ValueError(f"{call.node.describe()}: only a constant right operand and transA = 0 have bounds")
     w = as_float64(b).T if call.attr("transB", 0) else as_float64(b)
     alpha, beta = float(call.attr("alpha", 1.0)), float(call.attr("beta", 1.0))
-    w = np.ascontiguousarray(w * alpha)
+    scaled = np.ascontiguousarray(w * alpha)
+    if alpha not in (0.0, 1.0) and ((w != 0) & ~((np.abs(scaled) >= 2.0**-1022) & np.isfinite(scaled))).any():
+        # the product's error would not be relative (no file of float32 weights gets here)
+        raise GraphError(f"{call.node.describe()}: alpha times a weight is outside the range of float64")
+    w = scaled
     first = dense_map(w, shape, call.shape)
     if alpha != 1.0:
         first = _one_more_rounding(first)

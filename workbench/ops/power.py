@@ -81,7 +81,11 @@ def _curve(p: float) -> Curve:
         pieces = cut_at(bends=(right,))
     else:
         pieces = cut_at(0.0, bends=(right if p % 2 == 0 else -right, right))
-    return Curve(lambda x: np.power(x, p), lambda x: p * np.power(x, p - 1), image, slope, pieces)
+
+    def derivative(x: Array) -> Array:
+        return np.zeros_like(x) if p == 0 else p * np.power(x, p - 1)
+
+    return Curve(lambda x: np.power(x, p), derivative, image, slope, pieces)
 
 
 def _stored_exponent(call: Call, program: Semantics, x: Interval) -> Array:

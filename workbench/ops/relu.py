@@ -98,6 +98,12 @@ def lines(x: Interval, a: float, b: float) -> Relaxation:
         ends.append((offset - slack, offset + slack))
     beyond = np.maximum(ends[0][1], ends[1][1]) if convex else np.minimum(ends[0][0], ends[1][0])
     beyond = np.where(kink, beyond, 0.0)
+    if not np.isfinite(beyond).all():  # an infinite end, or one so large that the chord overflows: a constant
+        known = np.isfinite(beyond)
+        at_ends = [np.where(np.isnan(v), 0.0, v) for v in (left, right)]  # 0 times infinity: the flat piece
+        flat = np.maximum(*at_ends) if convex else np.minimum(*at_ends)
+        flat = np.nextafter(flat, np.inf if convex else -np.inf)
+        chord, beyond = np.where(known, chord, 0.0), np.where(known, beyond, flat)
     inner = np.where(kink, np.where(u > -l, b, a), piece)
     none = np.zeros_like(l)
     chords, through = Lines((chord,), beyond), Lines((inner,), none)

@@ -22,7 +22,7 @@ from workbench.semantics.real import real
 exact = Meaning("exact", "the value, exactly: rationals, and rigorous balls after transcendental functions")
 
 
-def rational(value: float | int) -> flint.fmpq:
+def rational(value: float) -> flint.fmpq:
     """A float or integer as the rational number that it is."""
     fraction = Fraction(value)
     return flint.fmpq(fraction.numerator, fraction.denominator)
@@ -105,8 +105,9 @@ class ExactArithmetic:
 
     def power(self, x: Array, y: Array) -> Array:
         def one(base: Any, exponent: Any) -> Any:
-            if isinstance(exponent, flint.fmpq) and exponent.q == 1 and abs(exponent.p) < 1000:
-                return base ** int(exponent.p)
+            whole = isinstance(exponent, int) or (isinstance(exponent, flint.fmpq) and exponent.q == 1)
+            if whole and abs(exponent) < 1000:
+                return base ** int(exponent)
             return flint.arb(base) ** flint.arb(exponent)
 
         return self._map(one, x, y)
@@ -115,7 +116,7 @@ class ExactArithmetic:
 def _pick(a: Any, b: Any, *, largest: bool) -> Any:
     if isinstance(a, flint.arb) or isinstance(b, flint.arb):
         return flint.arb(a).max(flint.arb(b)) if largest else flint.arb(a).min(flint.arb(b))
-    return (a if a >= b else b) if largest else (a if a <= b else b)
+    return (max(a, b)) if largest else (min(a, b))
 
 
 def run(plan: Plan, inputs: Mapping[str, Array], precision: int = 200) -> dict[str, Array]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from workbench.graph import Array
 from workbench.semantics.affine import LinearMap, Lines, Relaxation, spread
-from workbench.semantics.interval import TINY, UNIT, Interval
+from workbench.semantics.interval import TINY, UNIT, Interval, product
 
 
 def corner_offsets(x: Interval, y: Interval, s: Array, t: Array) -> tuple[Array, Array]:
@@ -38,8 +38,19 @@ def product_lines(x: Interval, y: Interval, shape: tuple[int, ...]) -> Relaxatio
     y = Interval(spread(y.lo, shape), spread(y.hi, shape))
     s = 0.5 * y.lo + 0.5 * y.hi
     t = 0.5 * x.lo + 0.5 * x.hi
-    least, most = corner_offsets(x, y, s, t)
+    s, t, least, most = _known(x, y, s, t)
     return Relaxation(Lines((s, t), least), Lines((s, t), most))
+
+
+def _known(x: Interval, y: Interval, s: Array, t: Array) -> tuple[Array, Array, Array, Array]:
+    """Slopes and offsets; where an end is infinite or a number overflows, the constants of the interval."""
+    least, most = corner_offsets(x, y, s, t)
+    good = np.isfinite(s) & np.isfinite(t) & np.isfinite(least) & np.isfinite(most)
+    if good.all():
+        return s, t, least, most
+    whole = product(x, y)
+    s, t = np.where(good, s, 0.0), np.where(good, t, 0.0)
+    return s, t, np.where(good, least, whole.lo), np.where(good, most, whole.hi)
 
 
 def summed_lines(x: Interval, y: Interval, unfold: tuple[LinearMap, LinearMap]) -> Relaxation:
@@ -48,7 +59,7 @@ def summed_lines(x: Interval, y: Interval, unfold: tuple[LinearMap, LinearMap]) 
     b = Interval(unfold[1].apply(y.lo), unfold[1].apply(y.hi))
     s = 0.5 * b.lo + 0.5 * b.hi
     t = 0.5 * a.lo + 0.5 * a.hi
-    least, most = corner_offsets(a, b, s, t)
+    s, t, least, most = _known(a, b, s, t)
     n = s.shape[-1]
 
     def summed(v: Array, direction: float) -> Array:

@@ -37,7 +37,8 @@ from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval
 from workbench.semantics.rounding import Local, Slopes, rounded_once, rounding
 
-HALVINGS, SECANTS = 10, 10
+HALVINGS, INTERPOLATIONS = 4, 14
+NEAR = 1e-7  # of the distance: where a touching point is well enough known
 GRID = 33  # points, odd: the middle one is the midpoint
 
 
@@ -172,35 +173,36 @@ def lines(c: Curve, x: Interval) -> Relaxation:
 
 def _ceiling(c: Curve, pieces: Pieces, s: Array, p: Array, sign: Array) -> Array:
     """o >= sign (f(x) - s x) for all x in [l, u]; `p` holds a point for each piece, ``(P, n)``."""
+    edges, blur = np.stack(pieces.edges), np.broadcast_to(pieces.blur, s.shape)
+    convex = np.stack([np.broadcast_to(sign * bend > 0, s.shape) for bend in pieces.bends])
+    corner = np.concatenate([convex, convex[-1:]])
+    corner[1:-1] |= convex[:-1]
+    # the convex pieces' ends, and a point of each concave piece: all enclosed in one call
+    (j, at), (k, on) = np.nonzero(corner), np.nonzero(~convex)
+    a, b = edges[k, on], edges[k + 1, on]
+    q = np.clip(p[k, on], a, b)
+    if blur.any():  # well inside, so that q lies in the true piece
+        near = blur[on]
+        q = np.where(b - a > 8 * near, np.clip(q, a + 2 * near, b - 2 * near), q)
+    x, at = np.concatenate([edges[j, at], q]), np.concatenate([at, on])
+    steep = sign * s
+    height = _beyond(_above(c.image(x, x), sign[at]), steep[at], x)
+    if on.size:
+        slope, g = c.slope(q), sign[on]
+        most, least = _above(slope, g), -_above(slope, -g)
+        right = np.where(b > q, up(np.maximum(sub_up(most, steep[on]), 0) * up(b - q)), 0.0)
+        left = np.where(q > a, up(np.maximum(sub_up(steep[on], least), 0) * up(q - a)), 0.0)
+        height[j.size :] = up(height[j.size :] + np.maximum(right, left))
     highest = np.full(s.shape, -np.inf)
-    blur = np.broadcast_to(pieces.blur, s.shape)
-    blurred = bool(blur.any())
-    for j, bend in enumerate(pieces.bends):
-        a, b = pieces.edges[j], pieces.edges[j + 1]
-        convex = np.broadcast_to(sign * bend > 0, s.shape)
-        at = np.flatnonzero(convex)
-        if at.size:
-            found = [_beyond(*_above(c.image(e[at], e[at]), s[at], sign[at]), e[at]) for e in (a, b)]
-            highest[at] = np.maximum(highest[at], np.maximum(*found))
-        at = np.flatnonzero(~convex)
-        if at.size:
-            a, b, q = a[at], b[at], np.clip(p[j][at], a[at], b[at])
-            if blurred:  # well inside, so that q lies in the true piece
-                q = np.where(b - a > 8 * blur[at], np.clip(q, a + 2 * blur[at], b - 2 * blur[at]), q)
-            most, steep = _above(c.slope(q), s[at], sign[at])
-            least, _ = _above(c.slope(q), s[at], -sign[at])
-            touch = _beyond(*_above(c.image(q, q), s[at], sign[at]), q)
-            right = np.where(b > q, up(np.maximum(sub_up(most, steep), 0) * up(b - q)), 0.0)
-            left = np.where(q > a, up(np.maximum(sub_up(steep, -least), 0) * up(q - a)), 0.0)
-            highest[at] = np.maximum(highest[at], up(touch + np.maximum(right, left)))
-    if blurred:
+    np.maximum.at(highest, at, height)
+    if blur.any():
         highest = up(highest + 8 * blur * (2 + np.abs(s)) * (1 + 16 * UNIT))
     return highest
 
 
-def _above(pair: Pair, s: Array, sign: Array) -> Pair:
-    """What is above sign times an enclosed number, and sign s."""
-    return np.where(sign > 0, pair[1], -pair[0]), sign * s
+def _above(pair: Pair, sign: Array) -> Array:
+    """What is above sign times an enclosed number."""
+    return np.where(sign > 0, pair[1], -pair[0])
 
 
 def _beyond(top: Array, s: Array, x: Array) -> Array:
@@ -267,27 +269,40 @@ def _through_inflection(
 def _root(g: Callable[[Array], Array], lo: Array, hi: Array) -> Array:
     """Where a decreasing g changes sign between lo and hi: lo or hi where it does not.
 
-    Halving first, every other time the exponent of the distance to lo (so that a point near lo is found in [0, 1e30]
-    too), then regula falsi (Illinois); the result is on the side where g <= 0.
+    A few halvings, every other one of the exponent of the distance to lo, so that a point near lo is found in [0, 1e30]
+    too; then inverse quadratic interpolation where it can be trusted (Chandrupatla 1997).  The bracket's end where
+    g <= 0 is returned.
     """
-    start, at_lo, at_hi = lo, g(lo), g(hi)
+    at_lo, at_hi, start = g(lo), g(hi), lo
+    # a bracket of no width where g has no sign change
     lo, at_lo = np.where(at_hi >= 0, hi, lo), np.where(at_hi >= 0, 0.0, at_lo)
     hi, at_hi = np.where(at_lo < 0, lo, hi), np.where(at_lo < 0, -0.0, at_hi)
-    for step in range(HALVINGS + SECANTS):
-        if step >= HALVINGS:
-            t = at_lo / (at_lo - at_hi)
-            mid = lo + (hi - lo) * np.where((t > 0) & (t < 1), t, 0.5)
-        elif step % 2:
+    b, at_b, c, at_c = lo, at_lo, hi, at_hi
+    t = np.full(lo.shape, 0.5)
+    for step in range(HALVINGS + INTERPOLATIONS):
+        if step < HALVINGS and step % 2:
             far = hi - start
-            mid = start + np.sqrt(np.maximum(lo - start, far * 2.0**-40)) * np.sqrt(far)
+            x = np.clip(start + np.sqrt(np.maximum(lo - start, far * 2.0**-40)) * np.sqrt(far), lo, hi)
         else:
-            mid = 0.5 * lo + 0.5 * hi
-        mid = np.clip(mid, lo, hi)
-        value = g(mid)
-        further = value > 0
-        # Illinois: an end that stays counts for half, so that both ends move
-        at_lo, at_hi = np.where(further, value, at_lo * 0.5), np.where(further, at_hi * 0.5, value)
-        lo, hi = np.where(further, mid, lo), np.where(further, hi, mid)
+            x = b + t * (c - b)
+        y = g(x)
+        further = y > 0
+        # c: the end that x replaces or the one kept before; a, b: the new bracket, b the newest point
+        old, at_old = np.where(further, lo, hi), np.where(further, at_lo, at_hi)
+        lo, at_lo = np.where(further, x, lo), np.where(further, y, at_lo)
+        hi, at_hi = np.where(further, hi, x), np.where(further, at_hi, y)
+        b, at_b = x, y
+        c, at_c = np.where(further, hi, lo), np.where(further, at_hi, at_lo)
+        if step + 1 < HALVINGS:
+            continue
+        if (hi - lo <= NEAR * (hi - start)).all():
+            break
+        xi, phi = (b - c) / (old - c), (at_b - at_c) / (at_old - at_c)
+        trusted = (phi * phi < xi) & ((1 - phi) * (1 - phi) < 1 - xi)
+        quadratic = at_b / (at_c - at_b) * at_old / (at_c - at_old) + (old - b) / (c - b) * at_b / (
+            at_old - at_b
+        ) * at_c / (at_old - at_c)
+        t = np.clip(np.where(trusted & np.isfinite(quadratic), quadratic, 0.5), 1e-3, 1 - 1e-3)
     return hi
 
 
