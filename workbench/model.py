@@ -199,7 +199,7 @@ class Model(HasTraits):
                     self.eps, self.norm = region.eps, region.norm
                 else:
                     self.eps, self.norm = float(np.max(0.5 * region.upper - 0.5 * region.lower)), "box"
-                self.eps_max = max(self.eps_max, 2 * self.eps)
+                self._make_room(self.eps)
             finally:
                 self._moving = False
         self._changed()
@@ -222,13 +222,18 @@ class Model(HasTraits):
                 self.norm = "inf"
             region = ball(center, radius, str(self.norm), self.clip)
             self.center, self.eps, self.region = center, float(radius), region
-            self.eps_max = max(self.eps_max, 2 * float(radius))
+            self._make_room(float(radius))
             if self.example is not None and (self.examples[self.example][1].reshape(-1) != center.reshape(-1)).any():
                 self.example = None
         finally:
             self._moving = False
         self._changed()
         return self
+
+    def _make_room(self, eps: float) -> None:
+        """Let the slider reach beyond `eps`; it stays as it is while it does."""
+        if eps > self.eps_max:
+            self.eps_max = 2 * eps
 
     def asked(self) -> settings.Settings:
         """The settings that a result computed now would belong to."""

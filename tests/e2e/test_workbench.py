@@ -67,7 +67,7 @@ def test_slider_to_redraw_on_the_tutorial_network(page: Page, lab: Lab) -> None:
     waits = drag(page, 40, 60)
     print(f"slider to redraw, CROWN, digits: p50 {statistics.median(waits):.0f} ms, p95 {p95(waits):.0f} ms")
     screenshot(page, "workbench-light")
-    assert p95(waits) < 1000  # the aim of 100 ms is measured by make bench: here it must work on a busy machine too
+    assert p95(waits) < 2000  # measured alone it is far less: docs/benchmarks.md; here the machine may be busy
     # the picture's numbers are the kernel's own, digit for digit
     page.locator(f"{BOUNDS}[data-state=fresh]").first.wait_for()
     lo, hi, eps = page.evaluate(
@@ -117,8 +117,8 @@ def test_two_views_of_one_model_stay_linked_and_survive_a_reload(page: Page, lab
     page.locator(f'{BOUNDS}[data-eps="0.031"][data-state=fresh]').first.wait_for()
     page.locator('.wb-g-node[data-id="fc2"]').first.click()
     run_code(page, "assert model.selection[0] == 'fc2'")
-    page.keyboard.press("Control+s")
-    page.wait_for_timeout(500)
+    page.keyboard.press("Control+s")  # the focus is in a view: JupyterLab's own keys must still work there
+    page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
     page.reload()
     page.locator(".jp-Notebook").wait_for(timeout=60_000)
     page.locator(f"{BOUNDS}").first.wait_for(timeout=60_000)

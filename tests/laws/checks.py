@@ -10,9 +10,9 @@ from typing import Any
 
 import flint
 import numpy as np
+
 from laws.numbers import Array, Draw
 from laws.strategies import Case
-
 from workbench.op import rule_for
 from workbench.semantics import exact
 from workbench.semantics.affine import Linear, LinearMap, Lines, Relaxation, describe, spread

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import flint
 import pytest
+
 from laws.checks import PRECISION
 
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
+
 from laws.numbers import Array, Draw
 from laws.strategies import Case, network
-
 from workbench.graph import Node
 
-ACTIVATIONS = ("Relu", "Sigmoid", "Tanh", "LeakyRelu", "Sin", "Cos", "Exp", "Abs", "Clip", "Softmax", "Neg", "Pow")
+ACTIVATIONS = (
+    "Relu",
+    "Sigmoid",
+    "Tanh",
+    "LeakyRelu",
+    "Sin",
+    "Cos",
+    "Exp",
+    "Abs",
+    "Clip",
+    "Softmax",
+    "Neg",
+    "Pow",
+)
 
 
 def any_network(draw: Draw) -> Case:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from laws.numbers import Array, Draw
 
 import workbench.ops  # noqa: F401  (registers the operators)
+from laws.numbers import Array, Draw
 from workbench.graph import Attribute, Graph, Node
 from workbench.semantics.plan import Plan, Step, infer, plan_of
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from laws.budget import COUNT
 from laws.checks import boxes_of, check_linear, check_lines, form_of, values_of, widened
 from laws.numbers import Draw
 from laws.strategies import EXAMPLES, FOLDED
-
 from workbench.semantics.affine import Linear, Relaxation
 
 OPERATORS = sorted(EXAMPLES.keys() - FOLDED)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from laws.budget import COUNT
 from laws.checks import PRECISION, check_inside, is_below, values_of
 from laws.networks import any_network
 from laws.numbers import Draw
 from laws.strategies import EXAMPLES, FOLDED, Case
-
 from workbench.methods.crown import crown
 from workbench.methods.ibp import ibp
 from workbench.region import Region, ball

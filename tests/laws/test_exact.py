@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from laws.budget import COUNT
 from laws.checks import values_of
 from laws.numbers import ANY, Draw
 from laws.strategies import EXAMPLES, FOLDED
-
 from workbench.semantics import real
 from workbench.semantics.exact import ExactArithmetic, rational
 
@@ -29,7 +29,9 @@ def test_the_float_run_follows_the_exact_value(op: str, data: st.DataObject) -> 
     assert have.dtype == np.float64
     for at in np.ndindex(want.shape):
         exact = float(want[at])
-        assert abs(float(have[at]) - exact) <= 1e-9 * max(1.0, abs(exact)), f"{have[at]!r} for {exact!r} at {at}"
+        assert abs(float(have[at]) - exact) <= 1e-9 * max(1.0, abs(exact)), (
+            f"{have[at]!r} for {exact!r} at {at}"
+        )
 
 
 @pytest.mark.parametrize("op", sorted(EXAMPLES.keys() - FOLDED))

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from laws.budget import COUNT
 from laws.checks import PRECISION, form_of
 from laws.numbers import Draw
 from laws.strategies import EXAMPLES, FOLDED, Case
-
 from workbench.semantics import exact
 from workbench.semantics.affine import Linear
 from workbench.semantics.exact import rational, rationals
@@ -42,13 +42,15 @@ def test_gradients_are_derivatives(op: str, data: st.DataObject) -> None:
     x = {k: v[row : row + 1] for k, v in case.points.items()}
     d = {k: draw.numbers(v.shape, "whole") for k, v in x.items()}
     _, grads = vjp(case.plan, x, {output: seed})
-    slope = sum(
-        (rationals(grads[k]) * rationals(d[k])).sum() for k in x if k in grads
-    ) + rational(0)
+    slope = sum((rationals(grads[k]) * rationals(d[k])).sum() for k in x if k in grads) + rational(0)
     ahead, here, behind = (_moved(case, x, d, step).reshape(-1)[at] for step in (STEP, 0, -STEP))
     sides = sorted((float((ahead - here) / STEP), float((here - behind) / STEP)))
-    scale = 1e-9 * max(1.0, *(abs(s) for s in sides), *(float(np.abs(g).max(initial=0)) for g in grads.values()))
-    assert sides[0] - scale <= float(slope) <= sides[1] + scale, f"slope {float(slope)!r}, derivatives {sides}"
+    scale = 1e-9 * max(
+        1.0, *(abs(s) for s in sides), *(float(np.abs(g).max(initial=0)) for g in grads.values())
+    )
+    assert sides[0] - scale <= float(slope) <= sides[1] + scale, (
+        f"slope {float(slope)!r}, derivatives {sides}"
+    )
 
 
 def _moved(case: Case, x: dict[str, np.ndarray], d: dict[str, np.ndarray], step: object) -> np.ndarray:
@@ -74,7 +76,11 @@ def test_the_adjoint_of_a_linear_map_is_its_gradient(op: str, data: st.DataObjec
     image = exact.run(case.plan, x, PRECISION)[output] - exact.run(case.plan, zero, PRECISION)[output]
     left = (image * rationals(y)).sum()
     right = sum(((rationals(grads[k]) * rationals(x[k])).sum() for k in x), start=rational(0))
-    matrices = [m.apply(np.eye(n := prod(s)).reshape(n, *s)) for m, s in zip(form.maps, case.step.call.shapes) if m]
+    matrices = [
+        m.apply(np.eye(n := prod(s)).reshape(n, *s))
+        for m, s in zip(form.maps, case.step.call.shapes, strict=True)
+        if m
+    ]
     whole = all(np.array_equal(a, np.round(a)) for a in matrices)
     if whole:
         assert left == right, "the two scalar products of whole numbers differ"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from laws.budget import COUNT
 from laws.checks import boxes_of, check_inside, interval_of, values_of, widened
 from laws.numbers import Draw
 from laws.strategies import EXAMPLES, FOLDED, single
-
 from workbench.op import RULES
 from workbench.semantics.interval import Interval
 

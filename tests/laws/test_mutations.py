@@ -1,9 +1,8 @@
-"""The laws can fail: a bound that is one float too high is caught, for every operator, and so is an engine that
-forgets its own rounding.
-"""
+"""The laws can fail: a bound one float too high is caught, for every operator, and an engine careless of rounding."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import flint
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from laws.checks import (
     boxes_of,
     check_inside,
@@ -25,7 +25,6 @@ from laws.checks import (
 )
 from laws.numbers import Array, Draw
 from laws.strategies import EXAMPLES, FOLDED, Case, single
-
 from workbench.methods import crown as method
 from workbench.op import RULES
 from workbench.region import Region
@@ -140,7 +139,7 @@ def test_a_wrong_weight_a_wrong_adjoint_and_too_few_terms_are_caught() -> None:
             check_linear(case, with_map(changed))
 
 
-def _failures(case_of_seed, seeds: range) -> int:
+def _failures(case_of_seed: Callable[[int], Case], seeds: range) -> int:
     count = 0
     for seed in seeds:
         case = case_of_seed(seed)
@@ -163,7 +162,7 @@ def test_an_engine_that_forgets_its_own_rounding_is_caught(monkeypatch: pytest.M
     assert _failures(_dense, range(20)) == 0
     original = backward.prepare
 
-    def careless(*args: object) -> affine.Prepared:
+    def careless(*args: object) -> backward.Prepared:
         ready = original(*args)  # type: ignore[arg-type]
         return replace(ready, charge=ready.charge * 0, underflow=ready.underflow * 0)
 

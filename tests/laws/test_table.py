@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from laws.numbers import Draw
 from laws.strategies import EXAMPLES, FOLDED
-
 from workbench.graph import Graph, Node
-from workbench.op import OPS, RULES, Op, UnsupportedOperator, rule_for
+from workbench.op import OPS, RULES, Call, Op, UnsupportedOperator, rule_for
 from workbench.semantics.affine import affine
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import Interval, interval
@@ -45,7 +45,9 @@ def test_every_operator_says_what_it_computes(op: str) -> None:
 @pytest.mark.parametrize("op", sorted(FOLDED))
 @settings(max_examples=20)
 @given(st.data())
-def test_what_does_not_depend_on_the_input_is_computed_when_the_graph_is_read(op: str, data: st.DataObject) -> None:
+def test_what_does_not_depend_on_the_input_is_computed_when_the_graph_is_read(
+    op: str, data: st.DataObject
+) -> None:
     case = EXAMPLES[op](Draw(data))
     node = case.graph.nodes[-1]
     value = case.plan.constants[node.name]
@@ -58,9 +60,7 @@ def test_what_does_not_depend_on_the_input_is_computed_when_the_graph_is_read(op
     assert np.array_equal(value, RULES[op, "real"](call, FLOAT, *operands)[0])
 
 
-def _call(graph: Graph, node: Node):
-    from workbench.op import Call
-
+def _call(graph: Graph, node: Node) -> Call:
     shapes = tuple(graph.weights[i].shape if i in graph.weights else graph[i].shape for i in node.inputs)
     return Call(node, shapes, tuple(graph.weights.get(i) for i in node.inputs))
 
@@ -86,5 +86,5 @@ def test_a_live_exponent_is_refused_by_name() -> None:
     nodes = [Node(k, "Input", shape=(2,), dtype="float64") for k in ("a", "b")]
     graph = Graph(infer([*nodes, Node("y", "Pow", ("a", "b"))], {}), ("y",))
     step = plan_of(graph).by_name["y"]
-    with pytest.raises(UnsupportedOperator, match="'y'.*exponent must be a constant"):
+    with pytest.raises(UnsupportedOperator, match=r"'y'.*exponent must be a constant"):
         rule_for(step.node, interval)(step.call, *[Interval(np.zeros((1, 2)), np.ones((1, 2)))] * 2)

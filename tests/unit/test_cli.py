@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from typer.testing import CliRunner, Result
 
 import workbench
 from workbench import examples
-from workbench.cli import app, options, text
+from workbench.cli import app, options, progress_bar, text
 from workbench.methods.named import METHODS
 from workbench.model import FORMATS
 
@@ -373,6 +374,29 @@ def test_interrupting_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
         os.close(writer)
     assert running.returncode == 130
     assert said == "workbench: interrupted\n"
+
+
+class Terminal(io.StringIO):
+    """What the program takes for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()], ids=["terminal", "file"])
+def test_progress_is_shown_on_a_terminal_only(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    with progress_bar("crown") as progress:
+        time.sleep(0.6)  # quicker work shows no bar
+        for fraction in (0.3, 0.9, 0.1, 0.2):
+            progress(fraction, "conv\x1b[2J")
+            time.sleep(0.15)
+    shown = stream.getvalue()
+    if isinstance(stream, Terminal):
+        assert "crown conv\\x1b[2J" in shown
+        assert all(share in shown for share in (" 30 %", " 90 %", " 0 %"))
+    else:
+        assert shown == ""
 
 
 def test_lab_starts_jupyterlab_on_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

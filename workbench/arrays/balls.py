@@ -60,7 +60,7 @@ def at(name: str, x: float, extra: Any = None) -> tuple[float, float]:
     if name in ("exp", "expm1") and x > 1000:
         return LARGEST, math.inf
     v = flint.arb(x)
-    if name == "log" and x == 0 or name == "log1p" and x == -1:
+    if (name, x) in (("log", 0.0), ("log1p", -1.0)):
         return -math.inf, -math.inf
     if name in ("pow", "pown"):
         if name == "pow" and x == 0:
@@ -104,7 +104,9 @@ def wave(name: str, lo: float, hi: float) -> tuple[float, float]:
 
 
 def _floor(x: flint.arb) -> int:
-    return int(x.lower().floor().unique_fmpz())
+    whole = x.lower().floor().unique_fmpz()
+    assert whole is not None  # the precision holds every whole part that a float64 has
+    return int(whole)
 
 
 def image(name: str, lo: Array, hi: Array, extra: Any = None) -> tuple[Array, Array]:

@@ -123,7 +123,9 @@ def _sigmoid_at(x: Array) -> Pair:
     # the denominator 1 + e from above and from below, never under 1
     more, less = up(1 + large), np.maximum(down(1 + small), 1.0)
     low = np.maximum(down(np.where(x >= 0, 1.0, small) / np.where(x >= 0, more, up(1 + small))), 0.0)
-    high = np.minimum(up(np.where(x >= 0, 1.0, large) / np.where(x >= 0, less, np.maximum(down(1 + large), 1.0))), 1.0)
+    high = np.minimum(
+        up(np.where(x >= 0, 1.0, large) / np.where(x >= 0, less, np.maximum(down(1 + large), 1.0))), 1.0
+    )
     unknown = np.isnan(x)
     return np.where(unknown, 0.0, low), np.where(unknown, 1.0, high)
 

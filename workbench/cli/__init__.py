@@ -237,6 +237,8 @@ def progress_bar(label: str) -> Iterator[Callable[[float, str], None]]:
 
         def progress(fraction: float, name: str) -> None:
             bar.set_description_str(printable(f"{label} {name}"), refresh=False)
+            if 100 * fraction < bar.n - 50:  # the next part of the work begins
+                bar.reset()
             bar.update(max(0.0, 100 * fraction - bar.n))
 
         yield progress

@@ -18,8 +18,19 @@ SMALLEST = 2.0**-1074
 
 
 def raised(x: Any, terms: int = 1) -> Array:
-    """x >= 0, made larger by more than the float64 errors of computing it as a sum of `terms` non-negative terms."""
-    return np.asarray(x * (1 + (terms + 32) * 2.0**-51) + np.where(x > 0, 64 * SMALLEST, 0.0))
+    """x >= 0, made larger by more than the float64 errors of computing it as a sum of `terms` non-negative terms.
+
+    Underflow is covered where x > 0; that x is 0 only where all terms are is up to who computes it (see `times`).
+    """
+    return np.asarray(x * (1 + (terms + 32) * 2.0**-51) + np.where(x > 0, (terms + 64) * SMALLEST, 0.0))
+
+
+def times(x: Array, y: Array) -> Array:
+    """x y for non-negative numbers, never 0 where neither of them is."""
+    p = x * y
+    if p.all():
+        return p
+    return np.asarray(np.where((p == 0) & (x != 0) & (y != 0), SMALLEST, p))
 
 
 def growth(unit: float, count: float) -> float:

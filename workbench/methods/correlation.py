@@ -40,6 +40,7 @@ class ErrorNetwork:
     forms : derivatives.
     source : rho' and the charge for float64's rounding, ``(B or 1, n)``, finite.
     shift : ``(B or 1, n)``, finite; only nodes that have one.
+    lost : ``(B or 1, 1)``: what coefficients that underflow on their way through a node are worth at most.
     """
 
     plan: Plan
@@ -48,6 +49,7 @@ class ErrorNetwork:
     forms: dict[str, Form] = field(default_factory=dict)
     source: dict[str, Array] = field(default_factory=dict)
     shift: dict[str, Array] = field(default_factory=dict)
+    lost: dict[str, Array] = field(default_factory=dict)
 
     def enter(self, name: str, rho: Array, shift: Array) -> None:
         """An input's own error.  Infinite ones count nothing here: who depends on them is infinite anyway."""
@@ -60,8 +62,15 @@ class ErrorNetwork:
     def add(self, step: Step, form: Form, whole: Array, own: Array, shift: Array) -> None:
         """A computed node: `whole` is |J| e_operands, `own` is rho'."""
         self.forms[step.node.name] = form
+        terms = _roundings(step, form)
+        lost: Array = np.zeros((1, 1))
+        for operand in step.operands:
+            if terms and operand is not None and operand in self.errors:
+                lost = lost + (terms + 1) * TINY * self._finite(operand).sum(axis=1, keepdims=True)
+        if terms:
+            self.lost[step.node.name] = lost
         with np.errstate(all="ignore"):
-            charge = (_roundings(step, form) * UNIT) * whole + step.node.size * TINY * (whole > 0)
+            charge = (terms * UNIT) * whole
         self.enter(step.node.name, own + charge, shift)
 
     def correlated(self, name: str, error: Array) -> Array:
@@ -95,26 +104,31 @@ class ErrorNetwork:
                     best = np.minimum(best, np.abs(drift) + doubt + total + cut)
                 total, drift, doubt = self._add(total, drift, doubt, owed, drifted)
                 if cut is not None and (best <= (1 + NEGLIGIBLE) * (np.abs(drift) + total)).all():
-                    return np.asarray(raised(best, self._length))
+                    return self._up(best)
+                doubt = doubt + self.lost.get(name, 0.0)
                 for operand, piece in self._through(step, rows):
                     if operand in pending:
                         merged = pending[operand] + piece
                         size = np.abs(merged).reshape(*merged.shape[:2], -1)
-                        doubt = doubt + UNIT * _dot(size, self._finite_errors(operand)[:, :, None])[0]
+                        doubt = doubt + UNIT * _dot(size, self._finite(operand)[:, :, None])[0]
                         pending[operand] = merged
                     else:
                         pending[operand] = piece
             for name, rows in pending.items():
                 owed, drifted, _ = self._charge(name, rows, closing=False, record=record)
                 total, drift, doubt = self._add(total, drift, doubt, owed, drifted)
-        return np.asarray(raised(np.minimum(best, np.abs(drift) + doubt + total), self._length))
+        return self._up(np.minimum(best, np.abs(drift) + doubt + total))
 
-    @property
-    def _length(self) -> int:
-        """Terms in the longest sum of non-negative numbers that a walk computes, generously."""
-        return 4 * max((n.size for n in self.plan.graph.nodes), default=1) + 8 * len(self.plan.steps)
+    def _up(self, found: Array) -> Array:
+        """Rounded up: a walk adds fewer terms than there are numbers in the network, a few times over."""
+        key = "rounding terms of a walk"
+        if key not in self.plan.memo:
+            sizes = sum(n.size for n in self.plan.graph.nodes)
+            self.plan.memo[key] = 4 * sizes + 8 * len(self.plan.steps)
+        terms = int(self.plan.memo[key])
+        return np.asarray(raised(found, terms) + terms * TINY)
 
-    def _finite_errors(self, name: str) -> Array:
+    def _finite(self, name: str) -> Array:
         error = self.errors[name].reshape(self.errors[name].shape[0], -1)
         return np.where(np.isfinite(error), error, 0.0)
 
@@ -135,7 +149,7 @@ class ErrorNetwork:
         if shift is not None:
             columns.append(np.abs(shift))
         if closing:
-            columns.append(self._finite_errors(name))
+            columns.append(self._finite(name))
         size = np.abs(flat)
         found = list(_dot(size, np.stack(np.broadcast_arrays(*columns), axis=-1)))
         owed = found.pop(0) if some else None

@@ -4,7 +4,8 @@ Lines for y = max_i x_i over a box.  For ANY slopes s, max_i x_i - sum_i s_i x_i
 functions, and its supremum over the box is the largest of theirs:
     max_i sup((1 - s_i) x_i) + sum_{j != i} sup(-s_j x_j).
 Slopes above: for the two operands that reach highest, the chord of a = b + relu(a - b); zero for the others (their part
-is in the offset).  Below: the operand with the highest centre itself, exact.  Min is -max(-x).
+is in the offset); where one operand is never below another, itself.  Below: the operand with the highest centre,
+exactly.  Min is -max(-x).
 
 Clip has two kinks: lines at the corners of its graph.
 """
@@ -101,10 +102,11 @@ def max_lines(lo: Array, hi: Array) -> Relaxation:
     finite = np.isfinite(lo) & np.isfinite(hi)
     centre = np.where(finite, 0.5 * lo + 0.5 * hi, -np.inf)
     index = np.arange(n).reshape(n, *(1,) * (lo.ndim - 1))
-    chosen = index == np.argmax(centre, axis=0)
-    below = tuple(np.where(c, 1.0, 0.0) for c in chosen)
-    none = np.where(finite.any(axis=0), 0.0, np.max(lo, axis=0))
-    below = tuple(np.where(finite.any(axis=0), c, 0.0) for c in below)
+    # an operand that is never below another one is the maximum itself
+    top = index == np.argmax(lo, axis=0)
+    alone = np.max(lo, axis=0) >= np.max(np.where(top, -np.inf, hi), axis=0)
+    chosen = np.where(alone, top, index == np.argmax(centre, axis=0))
+    below = Lines(tuple(np.where(chosen, 1.0, 0.0)), np.zeros(lo.shape[1:]))
     first = index == np.argmax(hi, axis=0)
     rest = np.where(first, -np.inf, hi)
     second = (index == np.argmax(rest, axis=0)) & (n > 1)
@@ -113,12 +115,13 @@ def max_lines(lo: Array, hi: Array) -> Relaxation:
     b_lo, b_hi = (np.where(second, e, 0.0).sum(axis=0) for e in (lo, hi))
     down, up = a_lo - b_hi, a_hi - b_lo
     share = np.clip(np.where(down >= 0, 1.0, up / np.where(down < 0, up - down, 1.0)), 0.0, 1.0)
-    share = np.where(np.isnan(share) | (n == 1), 1.0, share)
+    share = np.where(np.isnan(share), 1.0, share)
     slopes = np.where(first, share, np.where(second, 1.0 - share, 0.0))
     offset = _highest(lo, hi, slopes)
+    slopes, offset = np.where(alone, top, slopes), np.where(alone, 0.0, offset)
     usable = np.isfinite(offset)
     slopes = np.where(usable, slopes, 0.0)
-    return Relaxation(Lines(below, none), Lines(tuple(slopes), np.where(usable, offset, np.max(hi, axis=0))))
+    return Relaxation(below, Lines(tuple(slopes), np.where(usable, offset, np.max(hi, axis=0))))
 
 
 def _highest(lo: Array, hi: Array, slopes: Array) -> Array:

@@ -1,9 +1,10 @@
 """LayerNormalization: y = (x - mean) / sqrt(variance + epsilon) * scale + bias, over the last axes.
 
-With c = x - mean and R_i = sum_{j != i} c_j^2 / n + epsilon, the normalised value c_i / sqrt(c_i^2 / n + R_i) rises with
-c_i whatever the others are, and |R_i| only scales it: its extremes are at the ends of c_i and of R_i.  Since the c_j sum
-to 0, sum_{j != i} c_j^2 >= c_i^2 / (n - 1) (Cauchy), which gives |y_i| <= sqrt(n - 1) on any box.  The divisor is never
-an interval that touches 0: R_i >= epsilon > 0; where epsilon is 0 and all c_j may be 0, nothing is claimed.
+With c = x - mean and R_i = sum_{j != i} c_j^2 / n + epsilon, the normalised value c_i / sqrt(c_i^2 / n + R_i) rises
+with c_i whatever R_i is, and a larger R_i brings it nearer to 0: its extremes are at the ends of c_i and of R_i.  Since
+the c_j sum to 0, sum_{j != i} c_j^2 >= c_i^2 / (n - 1) (Cauchy), which gives |y_i| <= sqrt(n - 1) on any box.  The
+divisor is never an interval that touches 0: R_i >= epsilon > 0; where epsilon is 0 and all c_j may be 0, nothing is
+claimed.
 """
 
 from __future__ import annotations

@@ -258,7 +258,7 @@ def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
     scales = abs(call.attr("alpha", 1.0)), abs(call.attr("beta", 1.0))
     if scales == (1.0, 1.0):
         return affine_local(call, program, _gemm_form, ranges, leafwise=leafwise)
-    factor = max([1.0, *scales, *(1 / s if s else np.inf for s in scales)])
+    factor = max([1.0, *scales, *(1 / s if s else 1.0 for s in scales)])
     return affine_local(call, program, _gemm_form, ranges, kind="scaled", factor=factor)
 
 

@@ -77,7 +77,7 @@ def _curve(p: float) -> Curve:
         return e.power(lo, hi, p)
 
     right = 1 if p * (p - 1) >= 0 else -1
-    if not whole or p in (0.0, 1.0):
+    if not whole or p == 1 or (p >= 0 and p % 2 == 0):
         pieces = cut_at(bends=(right,))
     else:
         pieces = cut_at(0.0, bends=(right if p % 2 == 0 else -right, right))

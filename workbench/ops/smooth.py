@@ -122,7 +122,9 @@ _CURVES = {
     sigmoid: Curve(FLOAT.sigmoid, _sigmoid_slope, e.sigmoid, _bell, _S, 0.25),
     tanh: Curve(np.tanh, lambda x: 4 * _sigmoid_slope(2 * x), e.tanh, _sech_squared, _S, 1.0),
     sin: Curve(np.sin, np.cos, e.sin, _point(e.cos), _waves(0.0, -1), 1.0),
-    cos: Curve(np.cos, lambda x: -np.sin(x), e.cos, lambda x: _negated(e.sin(x, x)), _waves(np.pi / 2, 1), 1.0),
+    cos: Curve(
+        np.cos, lambda x: -np.sin(x), e.cos, lambda x: _negated(e.sin(x, x)), _waves(np.pi / 2, 1), 1.0
+    ),
 }
 
 

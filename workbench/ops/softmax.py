@@ -23,6 +23,7 @@ from workbench.semantics.interval import TINY, UNIT, Interval, interval
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, Slopes, rounding
 
+SMALLEST = 2.0**-900  # below, a product of two numbers may lose its relative accuracy to underflow
 WIDEST = 128  # sums over more logits get constant lines: those on every logit take n^2 slopes
 
 softmax = Op("Softmax", "y_i = e^x_i / sum_j e^x_j", r"y_i=\frac{e^{x_i}}{\sum_j e^{x_j}}")
@@ -134,8 +135,8 @@ def _(call: Call, x: Interval) -> Relaxation:
     lo, hi = grouped(axes, x.lo), grouped(axes, x.hi)
     least, most = extremes(lo, hi)
     if lo.shape[-1] > WIDEST:
-        ends = (ungrouped(axes, call.shape, e) for e in (least, most))
-        return Relaxation(*(Lines((None,), e) for e in ends))
+        ends = [Lines((None,), ungrouped(axes, call.shape, e)) for e in (least, most)]
+        return Relaxation(ends[0], ends[1])
     found = [
         Lines((ungrouped(axes, call.shape, s),), ungrouped(axes, call.shape, o))
         for s, o in logit_lines(lo, hi, least, most)
@@ -164,7 +165,9 @@ def logit_lines(
     between = middle[..., None, :] - middle[..., :, None]
     found = []
     for lines, end, direction in ((e.upper, least, -1), (e.lower, most, 1)):
-        a = np.where(own, 0.0, lines.slopes[0])
+        slope = lines.slopes[0]
+        assert slope is not None
+        a = np.where(own, 0.0, slope)
         b = np.where(own, 0.0, lines.offset)
         if direction < 0:
             r = 1 / (1 + (a * between + b).sum(axis=-1))
@@ -187,6 +190,7 @@ def logit_lines(
         good = (
             np.isfinite(offset)
             & np.isfinite(slopes).all(axis=-1)
+            & (factor > SMALLEST)
             & (direction * at_middle <= direction * end)
         )
         found.append((np.where(good[..., None], slopes, 0.0), np.where(good, offset, end)))

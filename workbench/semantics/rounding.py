@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.floats.errors import raised
+from workbench.floats.errors import SMALLEST, raised, times
 from workbench.floats.program import State
 from workbench.graph import Array
 from workbench.op import Call, Meaning
@@ -119,7 +119,7 @@ def errors_through(
         terms = 2
         for m, e in zip(form.maps, errors, strict=True):
             if m is not None and e is not None:
-                whole = whole + m.magnitude(e)
+                whole = whole + sizes(m, e)
                 terms += m.terms
         return raised(whole, terms), np.zeros((1, *shape))
     if form.picks:
@@ -130,12 +130,22 @@ def errors_through(
         if j is None or e is None:
             continue
         laid = _laid_out(form, i, e, shape)
-        size, radius = j.magnitude * laid, np.maximum(j.hi - _middle(j), _middle(j) - j.lo) * laid
+        size = times(j.magnitude, laid)
+        radius = times(np.maximum(j.hi - _middle(j), _middle(j) - j.lo), laid)
         if form.unfolded(i) is not None:
             count += laid.shape[-1]
             size, radius = size.sum(axis=-1), radius.sum(axis=-1)
         whole, rest = whole + size, rest + radius
     return raised(whole, count), raised(rest, count)
+
+
+def sizes(m: LinearMap, x: Array) -> Array:
+    """|A| x for x >= 0, and not 0 by underflow: only where every weight or every operand is."""
+    found = m.magnitude(x)
+    if found.all() or not x.any():
+        return found
+    some = m.magnitude((x > 0).astype(np.float64)) != 0
+    return np.where((found == 0) & some, (m.terms + 1) * SMALLEST, found)
 
 
 def _picked(form: Slopes, errors: tuple[Array | None, ...], shape: tuple[int, ...]) -> tuple[Array, Array]:

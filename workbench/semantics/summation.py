@@ -27,8 +27,8 @@ from workbench.floats.rounding import is_stored, round_to
 from workbench.graph import Array
 from workbench.op import Call
 from workbench.semantics.affine import Linear, LinearMap
-from workbench.semantics.interval import UNIT, Interval, midpoint_radius, product
-from workbench.semantics.rounding import Local, Slopes
+from workbench.semantics.interval import TINY, UNIT, Interval, midpoint_radius, product
+from workbench.semantics.rounding import Local, Slopes, sizes
 
 # What a sum's leaves are: products; stored numbers; either, with the sum multiplied or divided afterwards.
 Kind = Literal["products", "sum", "scaled"]
@@ -114,7 +114,7 @@ def shift_of(delta: Linear | None, ranges: tuple[Interval | None, ...]) -> tuple
         assert x is not None
         c, r = midpoint_radius(x)
         centre = centre + m.apply(c)
-        radius = radius + m.magnitude(r + (2 * terms * UNIT) * np.abs(c))
+        radius = radius + sizes(m, r + (2 * terms * UNIT) * np.abs(c) + np.where(c == 0, 0.0, TINY))
     if delta.bias is not None:
         centre = centre + delta.bias
         radius = radius + (2 * terms * UNIT) * np.abs(delta.bias)
@@ -140,7 +140,7 @@ def totals(form: Linear, ranges: tuple[Interval | None, ...]) -> tuple[Array, Ar
             continue
         assert x is not None
         plus, minus = np.maximum(x.hi, 0.0), np.maximum(-x.lo, 0.0)
-        both = both + m.magnitude(plus + minus)
+        both = both + sizes(m, plus + minus)
         difference = difference + m.apply(plus - minus)
         terms += m.terms + 2
     if form.bias is not None:

@@ -54,7 +54,7 @@ class View(anywidget.AnyWidget):
     overlays = _down(List)
     phases = _down(Dict)
     controls = _down(Dict)
-    thumbnail = _down(Dict, None, allow_none=True)
+    thumbnail = _down(traitlets.Instance, dict, allow_none=True)  # Dict(None) would be {}, which is no picture
     status = _down(Dict)
     verdict = _down(Dict)
     detail = _down(Dict)

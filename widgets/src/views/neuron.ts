@@ -58,6 +58,12 @@ function key(stroke: string, dash: string | null, text: string, full: string): H
   return h("span", { class: "wb-chip", title: full }, mark, h("span", { class: "wb-num" }, text));
 }
 
+/** Why there is no picture of lines. */
+function noLine(ctx: Context, op: string): string {
+  if (ctx.model.get("stamp")?.method === "ibp") return "IBP uses intervals alone: no lines to draw. CROWN has them.";
+  return `No line of one variable to draw: ${op || "this operator"} is linear, and used as it is, or its lines read several values.`;
+}
+
 export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Partial<Neuron>, op: string): void } {
   const el = h("div", { class: "wb-two wb-neuron" });
   let whole = 0;
@@ -88,7 +94,7 @@ export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Parti
       if (r.lower) keys.append(key("var(--int)", "5 3", `lower ${term(r.lower)}`, `lower line: ${exact(r.lower.slope)} x + ${exact(r.lower.offset)}`));
       if (r.formula) keys.append(key("var(--pt)", null, r.formula, "the function itself"));
       left.append(keys);
-    } else left.append(h("div", { class: "wb-lab", style: "white-space:normal;padding:8px 0" }, `${op || "This operator"} is linear here: the proof uses it as it is, there is nothing to relax.`));
+    } else left.append(h("div", { class: "wb-lab", style: "white-space:normal;padding:8px 0" }, noLine(ctx, op)));
     const table = h("table", { class: "wb-table" });
     for (const row of neuron.numbers) {
       const shown = digits && row.full ? row.full : row.text;

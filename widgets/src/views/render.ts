@@ -23,7 +23,13 @@ export function widget(label: string, draw: (ctx: Context) => void): Widget {
       if (signal?.aborted) own.abort();
       signal?.addEventListener("abort", () => own.abort(), { once: true, signal: own.signal });
       // what a person types in a view is not a notebook's shortcut
-      el.setAttribute("data-lm-suppress-shortcuts", "true");
+      // (but Ctrl+S and the like stay JupyterLab's: its listener is on the document, this one comes before it)
+      const mark = (event?: KeyboardEvent): void => {
+        if (event?.ctrlKey || event?.metaKey) el.removeAttribute("data-lm-suppress-shortcuts");
+        else el.setAttribute("data-lm-suppress-shortcuts", "true");
+      };
+      mark();
+      window.addEventListener("keydown", mark, { capture: true, signal: own.signal });
       draw(mount(el, model, own.signal, label));
       return () => own.abort();
     },
