@@ -30,7 +30,7 @@ def module(graph: Graph) -> Any:
     """
     import torch
     from torch import nn
-    from torch.nn import functional as F
+    from torch.nn import functional
 
     class Network(nn.Module):
         def __init__(self) -> None:
@@ -51,7 +51,9 @@ def module(graph: Graph) -> Any:
             for node in graph.nodes:
                 if node.op == "Input":
                     continue
-                values[node.name] = _apply(F, node, [get(i) for i in node.inputs if i and _used(node, i)])
+                values[node.name] = _apply(
+                    functional, node, [get(i) for i in node.inputs if i and _used(node, i)]
+                )
             return values[graph.outputs[0]]
 
     def _used(node: Any, name: str) -> bool:
@@ -60,26 +62,19 @@ def module(graph: Graph) -> Any:
     return Network()
 
 
-def _apply(F: Any, node: Any, x: list[Any]) -> Any:
-    match node.op:
-        case "Flatten":
-            return x[0].flatten(1)
-        case "MatMul":
-            return x[0].matmul(x[1])
-        case "Gemm":
-            w = x[1] if node.attrs.get("transB", 0) else x[1].t()
-            return F.linear(x[0], w, x[2])
-        case "Add":
-            return x[0] + x[1]
-        case "Sub":
-            return x[0] if len(x) == 1 else x[0] - x[1]
-        case "Relu":
-            return F.relu(x[0])
-        case "Conv":
-            pads = node.attrs.get("pads", (0, 0, 0, 0))
-            return F.conv2d(x[0], x[1], x[2], stride=node.attrs.get("strides", 1), padding=(pads[0], pads[1]))
-        case other:
-            raise KeyError(other)
+def _apply(f: Any, node: Any, x: list[Any]) -> Any:
+    pads = node.attrs.get("pads", (0, 0, 0, 0))
+    strides = node.attrs.get("strides", 1)
+    known: dict[str, Callable[[], Any]] = {
+        "Flatten": lambda: x[0].flatten(1),
+        "MatMul": lambda: x[0].matmul(x[1]),
+        "Gemm": lambda: f.linear(x[0], x[1] if node.attrs.get("transB", 0) else x[1].t(), x[2]),
+        "Add": lambda: x[0] + x[1],
+        "Sub": lambda: x[0] if len(x) == 1 else x[0] - x[1],
+        "Relu": lambda: f.relu(x[0]),
+        "Conv": lambda: f.conv2d(x[0], x[1], x[2], stride=strides, padding=(pads[0], pads[1])),
+    }
+    return known[node.op]()
 
 
 def methods(case: Case) -> dict[str, Callable[[], Any]]:

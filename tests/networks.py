@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,7 +18,7 @@ def relu_network(
     weights: dict[str, np.ndarray] = {}
     nodes = [Node("x", "Input", (), {}, (1, sizes[0]))]
     current = "x"
-    for k, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (a, b) in enumerate(pairwise(sizes)):
         weights[f"w{k}"] = (rng.normal(size=(a, b)) * scale).astype(np.float32)
         weights[f"b{k}"] = rng.normal(size=b).astype(np.float32)
         nodes += [Node(f"m{k}", "MatMul", (current, f"w{k}")), Node(f"z{k}", "Add", (f"m{k}", f"b{k}"))]

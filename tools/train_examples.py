@@ -5,7 +5,6 @@ weight decay, and the ONNX files.  The data is scikit-learn's digits (1797 pictu
 16; divided by 16 here), 360 of them kept for testing.  The same seed gives the same networks on the same NumPy and
 BLAS; another BLAS adds in another order and gives slightly different weights, which is why the files are committed.
 """
-# ruff: noqa: D102, INP001 - the protocol Layer says what the methods do, and a folder of scripts is no package
 
 from __future__ import annotations
 
@@ -267,7 +266,7 @@ def main(folder: Path) -> None:
         right = int((forward(layers, pixels[:TESTED]).argmax(axis=1) == labels[:TESTED]).sum())
         doc = f"{right} of {TESTED} test pictures of scikit-learn's digits right"
         onnx.save(to_onnx(layers, (1, 1, 8, 8), name, doc), folder / f"{name}.onnx")
-        print(f"{name}: {doc}")  # noqa: T201
+        print(f"{name}: {doc}")
     onnx.save(to_onnx(toy(), (1, 2), "toy", "made by hand"), folder / "toy.onnx")
 
 

@@ -44,7 +44,7 @@ _PUBLIC = {
     "load": "opening",
     "views": None,
 }
-__all__ = list(_PUBLIC)  # noqa: PLE0605
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

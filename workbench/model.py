@@ -20,9 +20,9 @@ from workbench.methods.crown import Progress
 from workbench.methods.named import METHODS
 from workbench.methods.rounding import RoundingBounds
 from workbench.network import Network
-from workbench.semantics.plan import Plan
 from workbench.region import Norm, Region, RegionError, ball
 from workbench.results import Result, describe_neuron, overlay_values, overlays
+from workbench.semantics.plan import Plan
 from workbench.worker import Worker
 
 FORMATS = ("binary64", "binary32", "binary16", "bfloat16")
@@ -80,7 +80,7 @@ class Model(HasTraits):
         self._moving = False
         self._watched = False
         self._worker = Worker(self._deliver, self._report)
-        self.status = _status("idle")
+        self.status = settings.status("idle")
         if self.examples:
             self.example = 0
 
@@ -223,7 +223,8 @@ class Model(HasTraits):
             region = ball(center, radius, str(self.norm), self.clip)
             self.center, self.eps, self.region = center, float(radius), region
             self._make_room(float(radius))
-            if self.example is not None and (self.examples[self.example][1].reshape(-1) != center.reshape(-1)).any():
+            known = None if self.example is None else self.examples[self.example][1]
+            if known is not None and (known.reshape(-1) != center.reshape(-1)).any():
                 self.example = None
         finally:
             self._moving = False
@@ -265,7 +266,7 @@ class Model(HasTraits):
         """Start computing for the present settings in a worker thread; returns the sequence number of the job."""
         regions = self.network.regions(self._region())
         self._seq += 1
-        self.status = _status("computing", f"{self.method} bounds", seq=self._seq, progress=0.0)
+        self.status = settings.status("computing", f"{self.method} bounds", seq=self._seq, progress=0.0)
         asked, center, plan = self.asked(), self.center, self.plan
         seq = self._seq
 
@@ -301,7 +302,7 @@ class Model(HasTraits):
             if more:
                 return
             note, seconds = ("", None) if self.result is None else (self.result.note, self.result.seconds)
-            self.status = _status("stale" if self.stale else "fresh", note, seq=seq, seconds=seconds)
+            self.status = settings.status("stale" if self.stale else "fresh", note, seq=seq, seconds=seconds)
 
     # ------------------------------------------------------------------ selection
 
@@ -396,8 +397,3 @@ class Model(HasTraits):
     def __repr__(self) -> str:
         where = "no region" if self.region is None else f"eps={self.eps:g}"
         return f"Model({self.name!r}, {len(self.graph)} nodes, {self.graph.parameters:,} parameters, {where})"
-
-
-def _status(state: str, message: str = "", **more: Any) -> dict[str, Any]:
-    """The `status` trait: what is going on, in the words that the views show."""
-    return {"state": state, "message": message, "progress": None, "eta": None, "seq": 0, "seconds": None, **more}

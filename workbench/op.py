@@ -144,7 +144,7 @@ class Call:
             return tuple(value.ravel().tolist())
         if self.has(index):
             raise UnsupportedOperator(
-                f"{self.node.describe()}: operand {index} ({name}) must be a constant, but it is computed from the input"
+                f"{self.node.describe()}: operand {index} ({name}) must be constant, but the input decides it"
             )
         return self.node.attrs.get(name, default)
 

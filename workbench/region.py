@@ -91,7 +91,9 @@ class Region:
             )
         full = (self.batch, *shape)
         center = None if self.center is None else self.center.reshape(full)
-        return Region(self.lower.reshape(full), self.upper.reshape(full), center, self.eps, self.norm, self.clip)
+        return Region(
+            self.lower.reshape(full), self.upper.reshape(full), center, self.eps, self.norm, self.clip
+        )
 
     def sample(self, count: int, seed: int = 0, region: int = 0) -> Array:
         """`count` points of one region, float64 ``(count, *shape)``; the first is the centre, some are corners."""
@@ -170,7 +172,7 @@ def box(lower: Array | float, upper: Array | float) -> Region:
 def ball(
     center: Array,
     eps: float,
-    norm: str | int | float = "inf",
+    norm: str | float = "inf",
     clip: tuple[float, float] | None = None,
 ) -> Region:
     """All x with ``|x - center|_norm <= eps``, cut to ``clip`` where given.
@@ -187,7 +189,7 @@ def ball(
     RegionError
         eps NaN, infinite or negative; a centre that is not finite; a ball that lies outside the clip.
     """
-    kind: Norm = {"inf": "inf", "2": "2", "1": "1"}.get(str(norm).removesuffix(".0"), None)  # type: ignore[assignment]
+    kind: Norm = {"inf": "inf", "2": "2", "1": "1"}.get(str(norm).removesuffix(".0"))  # type: ignore[assignment]
     if kind is None:
         raise RegionError(f"norm must be 'inf', '2' or '1', not {norm!r}")
     eps = float(eps)

@@ -144,7 +144,7 @@ class Result:
             note="",
         )
         yield first
-        for _ in range(PAUSE):  # while the slider moves, leave the processor to it: a newer request stops here
+        for _ in range(PAUSE):  # while the slider moves, the processor is left to it
             sleep(0.01)
             progress(0.65, "rounding errors")
         try:

@@ -72,3 +72,9 @@ def restore(model: Model, state: Mapping[str, Any]) -> None:
             setattr(model, key, state[key])
     selection = state.get("selection", (None, None))
     model.selection = (selection[0], selection[1])
+
+
+def status(state: str, message: str = "", **more: Any) -> dict[str, Any]:
+    """The `status` trait: what is going on, in the words that the views show."""
+    unknown = dict.fromkeys(("progress", "eta", "seconds"))
+    return {"state": state, "message": message, "seq": 0, **unknown, **more}

@@ -99,7 +99,7 @@ class Worker:
                 self._hand_over((seq, result, None, False), loop)
             except Cancelled:
                 pass
-            except Exception as error:  # shown in the view as a failed state, never lost in a thread
+            except Exception as error:  # noqa: BLE001  # shown in the view as a failed state, never lost in a thread
                 self._hand_over((seq, None, error, False), loop)
             with self._condition:
                 self._running = None

@@ -39,7 +39,7 @@ def open_model(page: Page, lab: Lab, name: str, setup: str) -> None:
 
 
 def drag(page: Page, moves: int, pause: float) -> list[float]:
-    """Drag the epsilon slider; for each move the milliseconds until fresh bounds stood there (for it or a later one)."""
+    """Drag the epsilon slider; for each move the milliseconds until fresh bounds stood there."""
     page.evaluate(WATCH)
     box = page.locator("input[type=range][aria-label^=epsilon]").first.bounding_box()
     assert box is not None
@@ -67,7 +67,9 @@ def test_slider_to_redraw_on_the_tutorial_network(page: Page, lab: Lab) -> None:
     waits = drag(page, 40, 60)
     print(f"slider to redraw, CROWN, digits: p50 {statistics.median(waits):.0f} ms, p95 {p95(waits):.0f} ms")
     screenshot(page, "workbench-light")
-    assert p95(waits) < 2000  # measured alone it is far less: docs/benchmarks.md; here the machine may be busy
+    assert (
+        p95(waits) < 2000
+    )  # measured alone it is far less: docs/benchmarks.md; here the machine may be busy
     # the picture's numbers are the kernel's own, digit for digit
     page.locator(f"{BOUNDS}[data-state=fresh]").first.wait_for()
     lo, hi, eps = page.evaluate(
@@ -125,7 +127,9 @@ def test_two_views_of_one_model_stay_linked_and_survive_a_reload(page: Page, lab
     page.locator(f'{BOUNDS}[data-eps="0.031"][data-state=fresh]').first.wait_for(timeout=60_000)
 
 
-def test_python_changes_and_bad_values_are_shown_honestly(page: Page, lab: Lab, complaints: Complaints) -> None:
+def test_python_changes_and_bad_values_are_shown_honestly(
+    page: Page, lab: Lab, complaints: Complaints
+) -> None:
     open_model(page, lab, "honest.ipynb", "model = wb.examples.digits()\nmodel.selection = ('relu_1', 3)")
     run_code(page, "model.live = False\nmodel.eps = 0.05")
     page.locator(f"{BOUNDS}[data-state=stale]").first.wait_for()
@@ -167,6 +171,8 @@ def test_other_networks_open(page: Page, lab: Lab, case: str) -> None:
     open_model(page, lab, f"{case}.ipynb", setup)
     if case == "mnist":
         waits = drag(page, 30, 60)
-        print(f"slider to redraw, IBP, mnist-net_256x2: p50 {statistics.median(waits):.0f}, p95 {p95(waits):.0f} ms")
+        print(
+            f"slider to redraw, IBP, mnist-net_256x2: p50 {statistics.median(waits):.0f}, p95 {p95(waits):.0f} ms"
+        )
         assert p95(waits) < 1500
     screenshot(page, f"workbench-{case}")

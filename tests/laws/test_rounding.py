@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from laws.budget import COUNT
 from laws.checks import PRECISION, is_below
 from laws.networks import any_network
 from laws.numbers import Draw
 from laws.strategies import EXAMPLES, FOLDED, Case
-
 from workbench.floats.execute import ORDERS
 from workbench.floats.program import PROGRAMS
 from workbench.methods.ibp import ibp
@@ -74,7 +74,9 @@ def test_a_float_run_lies_within_its_bound(op: str, data: st.DataObject) -> None
         check(case.plan, dict(case.points), found, order, draw.integer(0, 99))
 
 
-@pytest.mark.parametrize("op", sorted({*OPERATORS} - {"BatchNormalization"}))  # its example draws extreme numbers
+@pytest.mark.parametrize(
+    "op", sorted({*OPERATORS} - {"BatchNormalization"})
+)  # its example draws extreme numbers
 @settings(max_examples=COUNT // 2)
 @given(st.data())
 def test_plain_numbers_have_finite_and_true_bounds(op: str, data: st.DataObject) -> None:

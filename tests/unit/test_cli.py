@@ -1,14 +1,7 @@
-"""The command line: its JSON, its exit codes, its one sentence, and how fast it starts."""
+"""The command line's answers, and what it says of bad input."""
 
 from __future__ import annotations
 
-import io
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +9,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from typer.testing import CliRunner, Result
 
-import workbench
+from commands import CENTER, answer, fails, run
 from workbench import examples
-from workbench.cli import app, options, progress_bar, text
+from workbench.cli import text
 from workbench.methods.named import METHODS
-from workbench.model import FORMATS
-
-CENTER = ("--center", "example:7", "--eps", "0.02", "--clip", "0,1")
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(a) for a in arguments], prog_name="workbench")
-
-
-def answer(*arguments: object) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.stderr
-    assert result.stderr == ""
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is not JSON")
-
-    return json.loads(result.stdout, parse_constant=refuse)
-
-
-def fails(code: int, *arguments: object) -> str:
-    """What a command that must fail with `code` says: one line on stderr, nothing on stdout."""
-    result = run(*arguments)
-    assert result.exit_code == code, result.stderr
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("workbench: ")
-    return line
 
 
 def network(
@@ -293,120 +257,3 @@ def test_a_fault_of_the_program_is_not_blamed_on_the_input(monkeypatch: pytest.M
     )
     monkeypatch.setenv("WORKBENCH_TRACEBACK", "1")
     assert isinstance(run("show", "example:toy").exception, ZeroDivisionError)
-
-
-# ------------------------------------------------------------------------------------------------ the program
-
-
-def program(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "workbench.cli", *arguments]
-
-
-def test_every_help_has_an_example() -> None:
-    assert run("--version").stdout == f"workbench {workbench.__version__}\n"
-    top = run("--help").stdout
-    assert run().stdout == top
-    for command in ("show", "bounds", "rounding", "lab"):
-        assert f"workbench {command}" in top
-        assert f"    workbench {command}" in run(command, "--help").stdout
-
-
-def test_the_choices_are_those_of_the_package() -> None:
-    assert [m.value for m in options.Method] == list(METHODS)
-    assert [f.value for f in options.Format] == list(FORMATS)
-
-
-def test_starting_imports_nothing_heavy() -> None:
-    """The help must come at once, and bounds must not wait for a notebook's libraries."""
-    heavy = (
-        "numpy",
-        "onnx",
-        "traitlets",
-        "plotly",
-        "ipywidgets",
-        "anywidget",
-        "jupyterlab",
-        "tqdm",
-        "networkx",
-    )
-    code = f"import sys, workbench.cli; print([m for m in {heavy} if m in sys.modules])"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "[]\n"
-    )
-    views = ("plotly", "ipywidgets", "anywidget", "IPython")
-    code = f"import sys, workbench; workbench.examples.toy().bounds(); print([m for m in {views} if m in sys.modules])"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "[]\n"
-    )
-
-
-def test_output_that_nobody_reads_is_no_error() -> None:
-    done = subprocess.run(
-        ["sh", "-c", '"$@" | head -c 10', "sh", *program("bounds", "example:digits", *CENTER, "--json")],
-        capture_output=True,
-        check=False,
-    )
-    assert done.stdout == b'{"network"'
-    assert done.stderr == b""
-
-
-def open_when_read(fifo: Path) -> int:
-    """Open a named pipe for writing as soon as somebody has opened it for reading."""
-    for _ in range(600):
-        try:
-            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError("nobody reads the pipe")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals are sent the way POSIX does")
-def test_interrupting_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "x.csv")  # a centre that never comes: the command waits when the signal arrives
-    command = program("bounds", "example:toy", "--center", str(tmp_path / "x.csv"), "--eps", "1")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        writer = open_when_read(tmp_path / "x.csv")
-        time.sleep(0.2)
-        running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=60)
-        os.close(writer)
-    assert running.returncode == 130
-    assert said == "workbench: interrupted\n"
-
-
-class Terminal(io.StringIO):
-    """What the program takes for a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()], ids=["terminal", "file"])
-def test_progress_is_shown_on_a_terminal_only(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", stream)
-    with progress_bar("crown") as progress:
-        time.sleep(0.6)  # quicker work shows no bar
-        for fraction in (0.3, 0.9, 0.1, 0.2):
-            progress(fraction, "conv\x1b[2J")
-            time.sleep(0.15)
-    shown = stream.getvalue()
-    if isinstance(stream, Terminal):
-        assert "crown conv\\x1b[2J" in shown
-        assert all(share in shown for share in (" 30 %", " 90 %", " 0 %"))
-    else:
-        assert shown == ""
-
-
-def test_lab_starts_jupyterlab_on_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("jupyterlab")
-    started: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda _, command: started.append(command))
-    assert run("lab", tmp_path, "--no-browser", "--port", "9000").exit_code == 0
-    assert run("lab", "--no-browser").exit_code == 0
-    assert started[0][1:4] == ["-m", "jupyterlab", str(tmp_path)]
-    assert started[0][-3:] == ["--no-browser", "--port", "9000"]
-    assert Path(started[1][3]).name == "tutorials"
-    assert started[1][-1] == "--no-browser"
-    assert "there is no folder" in fails(2, "lab", tmp_path / "nowhere")

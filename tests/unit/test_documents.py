@@ -6,16 +6,14 @@ import contextlib
 import io
 import json
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
+from commands import answer
 from workbench import examples
-from workbench.cli import app
 from workbench.floats.program import FUNCTIONS
 from workbench.semantics import affine, gradient, interval, real, rounding
 
@@ -69,8 +67,7 @@ def test_how_to_open_a_network_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_example_of_the_json_has_the_form_of_a_real_answer() -> None:
     (text,) = blocks(REPOSITORY / "docs/how-to/scripting-the-command-line.md", "json")
     shown = json.loads(text)
-    command = "bounds example:toy --center example:0 --eps 0.25 --json"
-    real_one = json.loads(CliRunner().invoke(app, shlex.split(command)).stdout)
+    real_one = answer("bounds", "example:toy", "--center", "example:0", "--eps", "0.25")
     assert shown.keys() == real_one.keys()
     assert shown["network"].keys() == real_one["network"].keys()
     assert shown["nodes"]["logits"].keys() == real_one["nodes"]["fc2"].keys()

@@ -58,7 +58,7 @@ def test_settings_that_make_no_sense_are_refused(model: Model) -> None:
             model.eps = bad
     with pytest.raises(wb.GraphError, match="no node 'nope'"):
         model.selection = ("nope", 0)
-    with pytest.raises(wb.RegionError, match="expected|has"):
+    with pytest.raises(wb.RegionError, match=r"expected|has"):
         model.region = wb.box(np.zeros(7), np.ones(7))
 
 

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LONGEST_MODULE = 400
+LONGEST_TEST = 500  # a test file says one thing after another: it may be longer than a module
 
 # Lower layers first: a module imports from its own layer and from those above it in this list, never from below.
 LAYERS = (
@@ -112,7 +113,8 @@ def test_no_module_is_longer_than_400_lines() -> None:
     long = {
         name: n
         for name, text in texts()
-        if name.endswith(suffixes) and (n := text.count("\n")) > LONGEST_MODULE
+        if name.endswith(suffixes)
+        and (n := text.count("\n")) > (LONGEST_TEST if name.startswith("tests/") else LONGEST_MODULE)
     }
     assert not long
 

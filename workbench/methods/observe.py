@@ -32,7 +32,7 @@ def observe_errors(
 
     Returns
     -------
-    name -> ``(*shape)``.  The reference is a run in float64, or in the platform's long double where the program itself is
+    name -> ``(*shape)``.  The reference is a run in float64, or in the platform's long double where the program is
     binary64 (nothing is returned where that is no wider): right to a few digits, which is all that a picture needs.
     """
     program = program_of(program)

@@ -110,9 +110,10 @@ class RoundingBounds(Mapping[str, Array]):
 
         Returns
         -------
-        (node, flat index, contribution), largest first.  A contribution is |dependence| times the neuron's own rounding;
-        at a neuron whose slope is not known (a relu that may be on or off) also the part of the error arriving there that
-        the slope leaves open.  All of them together are at least the bound, which may have found some cancellation.
+        (node, flat index, contribution), largest first.  A contribution is |dependence| times the neuron's own
+        rounding; at a neuron whose slope is not known (a relu that may be on or off) also the part of the error
+        arriving there that the slope leaves open.  All of them together are at least the bound, which may have found
+        some cancellation.
         """
         name = self.outputs[0] if node is None else node
         size = int(np.prod(self[name].shape[1:], dtype=np.int64))

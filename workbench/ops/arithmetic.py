@@ -76,7 +76,8 @@ def _(call: Call, a: Interval, b: Interval) -> Interval:
 def call_shape(call: Call) -> tuple[int, ...]:
     """The broadcast shape of both operands (also while shapes are still being inferred)."""
     a, b = call.shapes[0], call.shapes[1]
-    assert a is not None and b is not None
+    assert a is not None
+    assert b is not None
     return np.broadcast_shapes(a, b)
 
 
@@ -176,7 +177,8 @@ def _(call: Call, a: Interval, b: Interval) -> Linear | Relaxation:
 def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> tuple[Array | None, ...]:
     a, b = operands
     sa, sb = call.shapes
-    assert sa is not None and sb is not None
+    assert sa is not None
+    assert sb is not None
     return gather(seed * spread(b, call.shape), sa), gather(seed * spread(a, call.shape), sb)
 
 

@@ -117,7 +117,8 @@ def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> t
         return pull(form, seed)
     b = spread(operands[1], call.shape)
     sa, sb = call.shapes
-    assert sa is not None and sb is not None
+    assert sa is not None
+    assert sb is not None
     return gather(seed / b, sa), gather(-seed * value / b, sb)
 
 

@@ -29,7 +29,8 @@ Build = tuple[Callable[[Array], Array], Callable[[Array], Array]]
 def matrix_shapes(call: Call) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Operand shapes as (stacks of) matrices of one rank: a vector is a row on the left and a column on the right."""
     a, b = call.shapes[0], call.shapes[1]
-    assert a is not None and b is not None
+    assert a is not None
+    assert b is not None
     a, b = ((1, *a) if len(a) == 1 else a), ((*b, 1) if len(b) == 1 else b)
     rank = max(len(a), len(b))
     return (1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b
@@ -56,7 +57,7 @@ def dense_map(w: Array, shape: tuple[int, ...], out: tuple[int, ...]) -> LinearM
 
         def adjoint(y: Array) -> Array:
             flat = y.reshape(-1, m)
-            if len(flat) >= MANY:  # neurons that are always off have zero columns: leave them out of the product
+            if len(flat) >= MANY:  # neurons that are always off have zero columns: left out of the product
                 used = np.flatnonzero(flat.any(axis=0))
                 if used.size < 0.8 * m:
                     return (flat[:, used] @ transposed[used]).reshape(y.shape[0], *shape)

@@ -127,7 +127,9 @@ def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Lo
     size = x.magnitude
     total = raised(over(np.abs(scale)) * (size + over(np.abs(mean))) + over(np.abs(beta)), 8)
     rho = growth(acc.unit, 16) * total
-    rho = rho + 16 * acc.eta * over(1 + np.abs(gamma) + np.abs(scale) + inverse) * (1 + size + over(np.abs(mean)))
+    rho = rho + 16 * acc.eta * over(1 + np.abs(gamma) + np.abs(scale) + inverse) * (
+        1 + size + over(np.abs(mean))
+    )
     largest = np.maximum((size + over(np.abs(mean))) * over(np.maximum(1, inverse)), total)
     safe = (var + epsilon <= acc.largest / 4) & (var + epsilon >= acc.normal)
     safe &= np.maximum(inverse, np.abs(scale)) <= acc.largest / 4

@@ -54,7 +54,9 @@ class View(anywidget.AnyWidget):
     overlays = _down(List)
     phases = _down(Dict)
     controls = _down(Dict)
-    thumbnail = _down(traitlets.Instance, dict, allow_none=True)  # Dict(None) would be {}, which is no picture
+    thumbnail = _down(
+        traitlets.Instance, dict, allow_none=True
+    )  # Dict(None) would be {}, which is no picture
     status = _down(Dict)
     verdict = _down(Dict)
     detail = _down(Dict)

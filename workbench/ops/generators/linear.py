@@ -55,7 +55,8 @@ def enclose(form: Linear, *operands: Interval | None) -> Interval:
         c, r = midpoint_radius(x)
         a, b = m.apply(c), m.magnitude(r + gamma * np.abs(c))
         centre, radius = (a, b) if centre is None or radius is None else (centre + a, radius + b)
-    assert centre is not None and radius is not None
+    assert centre is not None
+    assert radius is not None
     if form.bias is not None:
         centre = centre + form.bias
         radius = radius + gamma * np.abs(form.bias)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workbench.arrays.elementary import Image, Pair
+from workbench.arrays.elementary import Pair
 from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.semantics.interval import Interval, interval
@@ -16,15 +16,9 @@ def monotone(op: Op, image: Callable[[Call, Array, Array], Pair]) -> None:
     Parameters
     ----------
     op : the operator; its first operand has the result's shape, further ones are constants.
-    image : ``(call, lo, hi)`` -> ends of the images, surely outward (see `arrays.elementary`).  For an increasing
-        function `ends(f)` makes it from enclosures at points.
+    image : ``(call, lo, hi)`` -> ends of the images, surely outward (see `arrays.elementary`).
     """
 
     @op.rule(interval)
     def _(call: Call, x: Interval, *rest: Interval | None) -> Interval:
         return Interval(*image(call, x.lo, x.hi))
-
-
-def ends(enclosure: Image) -> Image:
-    """The image of an increasing function from its enclosures at points."""
-    return lambda lo, hi: (enclosure(lo, lo)[0], enclosure(hi, hi)[1])
