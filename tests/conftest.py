@@ -21,6 +21,12 @@ settings.register_profile("thorough", **ALWAYS, print_blob=True, max_examples=20
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "local"))
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Doctests are looked for in `workbench/`: helpers of the tests are only imported, once, under their own name."""
+    name = collection_path.name
+    return True if name.endswith(".py") and not name.startswith(("test_", "conftest")) else None
+
+
 def _place(item: pytest.Item) -> int:
     folders = item.path.relative_to(REPOSITORY).parts if item.path.is_relative_to(REPOSITORY) else ()
     return next((ORDER.index(folder) for folder in folders if folder in ORDER), 0)
