@@ -5,4 +5,4 @@ from __future__ import annotations
 from hypothesis import settings
 
 THOROUGH = settings().max_examples > 1000
-COUNT = settings().max_examples // 10 if THOROUGH else 30
+COUNT = settings().max_examples // 10 if THOROUGH else 24

@@ -40,6 +40,7 @@ class Case:
 Operand = Array | Box | None
 Example = Callable[[Draw], Case]
 EXAMPLES: dict[str, Example] = {}
+PLACES: dict[str, str] = {}
 FOLDED = frozenset({"ConstantOfShape", "Equal", "Shape"})  # never computed from an input's values
 
 
@@ -72,9 +73,11 @@ def example(*ops: str) -> Callable[[Callable[[Draw, str], Case]], Callable[[Draw
     """Register an example generator for operators; it is told which one."""
 
     def register(make: Callable[[Draw, str], Case]) -> Callable[[Draw, str], Case]:
+        place = f"{make.__code__.co_filename}:{make.__code__.co_firstlineno}"
         for op in ops:
-            if op in EXAMPLES:
-                raise ValueError(f"{op} has two example generators")
+            # pytest imports this folder's modules a second time, under another name, to look for doctests
+            if PLACES.setdefault(op, place) != place:
+                raise ValueError(f"{op} has two example generators, in {PLACES[op]} and {place}")
             EXAMPLES[op] = lambda draw, op=op: make(draw, op)
         return make
 

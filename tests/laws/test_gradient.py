@@ -81,6 +81,7 @@ def test_the_adjoint_of_a_linear_map_is_its_gradient(op: str, data: st.DataObjec
         for m, s in zip(form.maps, case.step.call.shapes, strict=True)
         if m
     ]
+    matrices += [w for w in case.graph.weights.values() if w.dtype.kind == "f"]
     whole = all(np.array_equal(a, np.round(a)) for a in matrices)
     if whole:
         assert left == right, "the two scalar products of whole numbers differ"

@@ -6,7 +6,7 @@ relative margin `raised`, which leaves an exact 0 alone (a neuron that is never 
 
 from __future__ import annotations
 
-from math import expm1, log1p
+from math import expm1, inf, log1p
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,8 @@ def times(x: Array, y: Array) -> Array:
 
 def growth(unit: float, count: float) -> float:
     """``(1 + u)^count - 1``, rounded up: what `count` roundings in a row can make of a number."""
-    return float(expm1(count * log1p(unit)) * (1 + 2.0**-20))
+    power = count * log1p(unit)
+    return float(expm1(power) * (1 + 2.0**-20)) if power < 700 else inf
 
 
 def rounding_error(size: Array, form: Format) -> Array:
@@ -145,7 +146,8 @@ def sum_error_by_totals(positive: Array, negative: Array, terms: int, form: Form
     size = np.maximum(positive, negative)
     some = size > 0
     size = np.where(some, size + 2 * terms * form.eta, 0.0)
-    size = raised(size * (1 + growth(form.unit, 2 * terms + 4)), terms)
+    with np.errstate(invalid="ignore"):
+        size = np.where(some, raised(size * (1 + growth(form.unit, 2 * terms + 4)), terms), 0.0)
     error = raised(max(terms - 1, 0) * form.unit * ufp(size))
     return np.asarray(np.where(size <= form.largest, error, np.inf))
 
@@ -155,4 +157,5 @@ def sum_error_classic(total: Array, roundings: int, form: Format) -> Array:
 
     Valid for every order, with or without fused multiply-adds (Higham 2002, section 3.1).  No overflow is looked for.
     """
-    return raised(growth(form.unit, roundings) * total, roundings)
+    with np.errstate(invalid="ignore"):
+        return np.where(total > 0, raised(growth(form.unit, roundings) * total, roundings), 0.0)

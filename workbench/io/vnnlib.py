@@ -194,8 +194,9 @@ def float_of(value: Fraction, direction: int) -> float:
     """The nearest float64 that is not above (-1) or not below (+1) a rational."""
     try:
         found = float(value)
-    except OverflowError:
+    except OverflowError:  # beyond the largest number, on either side
         found = math.inf if value > 0 else -math.inf
-    if not math.isinf(found) and (Fraction(found) - value) * direction < 0:
+        return found if found * direction > 0 else math.nextafter(found, 0.0)
+    if (Fraction(found) - value) * direction < 0:
         found = math.nextafter(found, direction * math.inf)
     return found

@@ -122,7 +122,7 @@ class _Walk:
         self.batch = max((r.batch for r in self.regions.values()), default=1)
         self.refined: set[str] = set()
         pure = all(r.is_box for r in regions.values())
-        # nodes each of whose elements reads one input coordinate; and those where intervals are already exact
+        # nodes each of whose elements reads one input coordinate; and those that rows would not improve
         self.coordinate = set(plan.graph.inputs) if pure else set()
         self.exact = set(self.coordinate)
 
@@ -149,6 +149,12 @@ class _Walk:
                 self.exact.add(name)
                 if max(m.terms for m in form.maps if m is not None) <= 1:
                     self.coordinate.add(name)
+        elif not any(u is not None for u in form.unfold):
+            # a function of one value: its interval is as good as its operand's, and rows through its lines are no better
+            slopes = zip(step.operands, form.lower.slopes, form.upper.slopes, strict=False)
+            live = [o for o, low, high in slopes if low is not None or high is not None]
+            if len(live) == 1 and live[0] in self.exact | self.refined:
+                self.exact.add(name)
 
     def refine_operands(self, step: Step, *, everything: bool) -> None:
         """CROWN bounds for the operands of a nonlinear node, where its lines would gain from them."""

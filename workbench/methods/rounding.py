@@ -180,9 +180,14 @@ class _Walk:
             shift: Array = np.zeros((1, *shape)) if local.shift is None else local.shift
             rho = local.rho + stored
             image = apply(self.plan, step, self.ranges)
-            if local.state != "stored":
+            state = local.state
+            if state == "stored" and held and not self.program.activations.contains(self.program.weights):
+                state = (
+                    "accumulated"  # a constant may come out, and is not a number of the format of activations
+                )
+            if state != "stored":
                 size = np.fmin(self.before[name].magnitude + whole, image.magnitude) + np.abs(shift) + rho
-                rho = rho + self.program.finish(raised(size), local.state)
+                rho = rho + self.program.finish(raised(size), state)
             rho = _infinite_where_nan(raised(rho))
             error = _infinite_where_nan(raised(whole + np.abs(shift) + rho, 4))
         rho, error, whole, rest, shift = (

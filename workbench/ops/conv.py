@@ -17,7 +17,7 @@ from workbench.limits import check_size
 from workbench.op import Call, Op, UnsupportedOperator, as_float64
 from workbench.ops.generators.convolution import backward, folded, forward, unfolded
 from workbench.ops.generators.linear import linear, weighted
-from workbench.ops.generators.window import Window, float_zeros, window_of
+from workbench.ops.generators.window import Window, float_zeros, transposed_window_of, window_of
 from workbench.ops.shape import given
 from workbench.semantics.affine import Linear
 from workbench.semantics.interval import Interval
@@ -55,48 +55,13 @@ def geometry(call: Call) -> tuple[Window, int]:
     else:
         if groups < 1 or x[1] % groups or w[0] != x[1]:
             raise ValueError(f"{x[1]} channels in {groups} groups do not fit a kernel of shape {list(w)}")
-        win, channels = _transposed_window(call, x[2:], kernel), w[1] * groups
+        win, channels = transposed_window_of(call, x[2:], kernel), w[1] * groups
         check_size(call.node.describe(), (x[0], channels, *win.padded))
     check_size(f"an intermediate of {call.node.describe()}", (max(x[1], channels), win.taps, *win.out))
     bias = call.shapes[2] if call.has(2) else None
     if bias is not None and bias != (channels,):
         raise ValueError(f"a bias of shape {list(bias)} does not fit {channels} channels")
     return win, groups
-
-
-def _transposed_window(call: Call, size: tuple[int, ...], kernel: tuple[int, ...]) -> Window:
-    """The window of the convolution that this is the adjoint of: its output is our input."""
-    rank = len(size)
-    strides, dilations = (tuple(call.attr(k, (1,) * rank)) for k in ("strides", "dilations"))
-    extra = tuple(call.attr("output_padding", (0,) * rank))
-    pads, wanted = tuple(call.attr("pads", (0,) * 2 * rank)), call.attr("output_shape")
-    if not (len(strides) == len(dilations) == len(extra) == rank and len(pads) == 2 * rank):
-        raise ValueError(f"strides, dilations, pads and output_padding do not all fit {rank} spatial axes")
-    if min((*strides, *dilations)) < 1 or min((*pads, *extra)) < 0:
-        raise ValueError("strides and dilations must be positive, and pads not negative")
-    full = [
-        (n - 1) * s + (k - 1) * d + 1 + e
-        for n, s, k, d, e in zip(size, strides, kernel, dilations, extra, strict=True)
-    ]
-    auto = call.attr("auto_pad", "NOTSET")
-    if wanted is not None or auto in ("SAME_UPPER", "SAME_LOWER"):
-        out = (
-            tuple(wanted)[-rank:]
-            if wanted is not None
-            else tuple(n * s for n, s in zip(size, strides, strict=True))
-        )
-        if len(out) != rank:
-            raise ValueError(f"output_shape {list(out)} does not fit {rank} spatial axes")
-        cut = [max(0, f - o) for f, o in zip(full, out, strict=True)]
-        begin = tuple(c - c // 2 if auto == "SAME_LOWER" else c // 2 for c in cut)
-    else:
-        if auto == "VALID":
-            pads = (0,) * 2 * rank
-        begin = pads[:rank]
-        out = tuple(f - b - e for f, b, e in zip(full, begin, pads[rank:], strict=True))
-    if min(out) < 1:
-        raise ValueError(f"padding {list(pads)} leaves nothing of the result")
-    return Window(out, kernel, strides, dilations, begin, size)
 
 
 def _channels(call: Call) -> int:

@@ -218,7 +218,7 @@ def affine_local(
     if not finite:
         return Local(np.full((1, *call.shape), np.inf), form)
     positive, negative = totals(near, ranges)
-    terms = sum(m.terms for m in near.maps if m is not None) + (near.bias is not None)
+    terms = sum(max(1, m.terms) for m in near.maps if m is not None) + (near.bias is not None)
     sharper = None if leafwise is None else leafwise(stored(call, program.weights)[0], program, ranges)
     rho = sum_of_products(program, positive, negative, terms, kind, sharper, factor)
     shift, rest = shift_of(delta, ranges)

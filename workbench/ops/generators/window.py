@@ -153,3 +153,44 @@ def window_of(call: Call, size: Ints, kernel: Ints) -> Window:
     if min(out, default=1) < 1:
         raise ValueError(f"a window of {list(reach)} has no room in {list(size)} with padding {list(pads)}")
     return Window(size, kernel, strides, dilations, begin, out)
+
+
+def transposed_window_of(call: Call, size: Ints, kernel: Ints) -> Window:
+    """The window of the convolution that a transposed one is the adjoint of: its output is our input, of shape `size`.
+
+    Raises
+    ------
+    ValueError
+        Attributes that do not fit, or padding that leaves nothing.
+    """
+    rank = len(size)
+    strides, dilations = (tuple(call.attr(k, (1,) * rank)) for k in ("strides", "dilations"))
+    extra = tuple(call.attr("output_padding", (0,) * rank))
+    pads, wanted = tuple(call.attr("pads", (0,) * 2 * rank)), call.attr("output_shape")
+    if not (len(strides) == len(dilations) == len(extra) == rank and len(pads) == 2 * rank):
+        raise ValueError(f"strides, dilations, pads and output_padding do not all fit {rank} spatial axes")
+    if min((*strides, *dilations)) < 1 or min((*pads, *extra)) < 0:
+        raise ValueError("strides and dilations must be positive, and pads not negative")
+    full = [
+        (n - 1) * s + (k - 1) * d + 1 + e
+        for n, s, k, d, e in zip(size, strides, kernel, dilations, extra, strict=True)
+    ]
+    auto = call.attr("auto_pad", "NOTSET")
+    if wanted is not None or auto in ("SAME_UPPER", "SAME_LOWER"):
+        out = (
+            tuple(wanted)[-rank:]
+            if wanted is not None
+            else tuple(n * s for n, s in zip(size, strides, strict=True))
+        )
+        if len(out) != rank:
+            raise ValueError(f"output_shape {list(out)} does not fit {rank} spatial axes")
+        cut = [max(0, f - o) for f, o in zip(full, out, strict=True)]
+        begin = tuple(c - c // 2 if auto == "SAME_LOWER" else c // 2 for c in cut)
+    else:
+        if auto == "VALID":
+            pads = (0,) * 2 * rank
+        begin = pads[:rank]
+        out = tuple(f - b - e for f, b, e in zip(full, begin, pads[rank:], strict=True))
+    if min(out) < 1:
+        raise ValueError(f"padding {list(pads)} leaves nothing of the result")
+    return Window(out, kernel, strides, dilations, begin, size)
