@@ -350,7 +350,7 @@ class Model(HasTraits):
         """The neurons whose own rounding contributes most to one output's error bound."""
         if self.result is None or self.result.errors is None:
             return None
-        return self.result.errors.attribution(output)
+        return self.result.errors.attribution(output, count=None)
 
     def code(self) -> str:
         """One line of Python that brings a model of this network to the present settings."""

@@ -287,7 +287,7 @@ def test_batch_normalization_with_stored_statistics() -> None:
         before = ibp(plan, region_of(plan, ball(rng.normal(size=(1, 3, 2)), eps)))
         for program in PROGRAMS:
             found = rounding(plan, before, program)
-            assert found.output.max() < 40 * found.program.activations.unit
+            assert found.output.max() < 50 * found.program.activations.unit
             check_exactly(plan, found, before.regions["x"].sample(8))
 
 

@@ -150,7 +150,7 @@ class _Walk:
                 if max(m.terms for m in form.maps if m is not None) <= 1:
                     self.coordinate.add(name)
         elif not any(u is not None for u in form.unfold):
-            # a function of one value: its interval is as good as its operand's, and rows through its lines are no better
+            # a function of one value: its interval is as good as its operand's, and rows are no better
             slopes = zip(step.operands, form.lower.slopes, form.upper.slopes, strict=False)
             live = [o for o, low, high in slopes if low is not None or high is not None]
             if len(live) == 1 and live[0] in self.exact | self.refined:

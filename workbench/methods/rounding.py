@@ -243,13 +243,9 @@ class _Walk:
     def assumptions(self) -> tuple[str, ...]:
         """What the bounds rest on, as sentences."""
         p = self.program
-        kept = (
-            f"results are rounded once more, to {p.activations.name}"
-            if p.mixed
-            else "nothing is flushed to zero"
-        )
+        once = f", results once more to {p.activations.name}" if p.mixed else ""
         return (
-            f"+ - * / and sqrt round to nearest, ties to even, in {p.accumulator.name} with gradual underflow; {kept}",
+            f"+ - * / and sqrt round to nearest even in {p.accumulator.name}{once}; subnormal numbers are kept",
             "sums are added in any order, with or without fused multiply-adds, but term by term (no Winograd or FFT)",
             *self.assumed,
         )

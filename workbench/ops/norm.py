@@ -105,9 +105,9 @@ def _form(call: Call) -> Linear:
 def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Local:
     """Computed as x scale + (beta - mean scale), as (x - mean) / root scale + beta, or in any order between.
 
-    Each of the three terms |x S|, |mean S| and |beta| passes through at most ten roundings (sum, root, quotient,
-    product, two sums; epsilon's own), a quotient counting twice: less than (1+u)^16 - 1 of their sum.  What storing the
-    statistics does is the difference of two affine maps, each with float64 errors of 3 u in its scale.
+    Each of the three terms |x S|, |mean S| and |beta| passes through at most nine roundings (epsilon's own, variance +
+    epsilon, root, quotient, two products, two sums), a quotient counting twice: below (1+u)^10 - 1 of their sum.
+    What storing the statistics does is the difference of two affine maps, each with float64 errors of 3 u in its scale.
     """
     near, moved = stored(call, program.weights)
     form = call.cached("linear", lambda: _form(call))
@@ -126,7 +126,7 @@ def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Lo
 
     size = x.magnitude
     total = raised(over(np.abs(scale)) * (size + over(np.abs(mean))) + over(np.abs(beta)), 8)
-    rho = growth(acc.unit, 16) * total
+    rho = growth(acc.unit, 10) * total
     rho = rho + 16 * acc.eta * over(1 + np.abs(gamma) + np.abs(scale) + inverse) * (
         1 + size + over(np.abs(mean))
     )

@@ -24,7 +24,7 @@ from workbench.floats.errors import (
 from workbench.floats.format import BINARY32, Format
 from workbench.floats.program import Semantics
 from workbench.floats.rounding import is_stored, round_to
-from workbench.graph import Array
+from workbench.graph import Array, GraphError
 from workbench.op import Call
 from workbench.semantics.affine import Linear, LinearMap
 from workbench.semantics.interval import TINY, UNIT, Interval, midpoint_radius, product
@@ -75,7 +75,7 @@ def stored(call: Call, form: Format) -> tuple[Call, Call | None]:
 def stored_form(
     call: Call, program: Semantics, build: Callable[[Call], Linear | None]
 ) -> tuple[Linear, Linear | None, bool]:
-    """The affine map with stored constants, the map of what storing adds, and whether all stored constants are finite.
+    """The affine map with stored constants, the map of what storing adds, and whether both could be made.
 
     The second is ``x -> (A' - A) x + (b' - b)``; it is right for maps that are linear in their constants and for those
     that do not depend on them (whose maps, free of weights, drop out).
@@ -83,14 +83,19 @@ def stored_form(
 
     def make() -> tuple[Linear, Linear | None, bool]:
         near, moved = stored(call, program.weights)
-        first = build(near)
-        assert first is not None
+        whole = build(call)
+        assert whole is not None
         if moved is None:
-            return first, None, True
-        finite = all(c is None or c.dtype.kind != "f" or bool(np.isfinite(c).all()) for c in near.constants)
-        if not finite:
-            return first, None, False
-        second = build(moved)
+            return whole, None, True
+        if not all(c is None or c.dtype.kind != "f" or bool(np.isfinite(c).all()) for c in near.constants):
+            return whole, None, False
+        try:
+            first, second = build(near), build(moved)
+        except (
+            GraphError
+        ):  # what is stored, or the tiny change, is outside the range that the map can be made in
+            return whole, None, False
+        assert first is not None
         assert second is not None
         maps = tuple(None if m is None or m.terms == 0 else m for m in second.maps)
         return first, Linear(maps, second.bias, second.bias_error), True
@@ -214,8 +219,8 @@ def affine_local(
     """
     form = call.cached("linear", lambda: build(call))
     assert form is not None
-    near, delta, finite = stored_form(call, program, build)
-    if not finite:
+    near, delta, known = stored_form(call, program, build)
+    if not known:
         return Local(np.full((1, *call.shape), np.inf), form)
     positive, negative = totals(near, ranges)
     terms = sum(max(1, m.terms) for m in near.maps if m is not None) + (near.bias is not None)
@@ -234,9 +239,9 @@ def affine_once(
     """An elementwise affine operator that is one correctly rounded operation on stored numbers."""
     form = call.cached("linear", lambda: build(call))
     assert form is not None
-    _, delta, finite = stored_form(call, program, build)
+    _, delta, known = stored_form(call, program, build)
     shift, rest = shift_of(delta, ranges)
-    return Local(np.full((1, *call.shape), 0.0 if finite else np.inf) + rest, form, shift, "exact")
+    return Local(np.full((1, *call.shape), 0.0 if known else np.inf) + rest, form, shift, "exact")
 
 
 def pairs_local(

@@ -47,7 +47,7 @@ def interval(lower: float, upper: float, digits: int = 4) -> str:
     """``[l, u]`` rounded outward, with enough places that the width keeps about `digits` - 1 digits.
 
     >>> interval(-0.41068, 0.62877)
-    '[−0.4107, 0.6288]'
+    '[−0.411, 0.629]'
     """
     if not (math.isfinite(lower) and math.isfinite(upper)):
         return f"[{number(lower, digits, ROUND_FLOOR)}, {number(upper, digits, ROUND_CEILING)}]"

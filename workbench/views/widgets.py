@@ -49,20 +49,18 @@ class View(anywidget.AnyWidget):
     PARTS: ClassVar[tuple[str, ...]] = ()
 
     graph = _down(Dict)
-    stamp = _down(Dict, None, allow_none=True)
+    stamp = _down(traitlets.Instance, dict, allow_none=True)  # Dict(None) would be {}, which is no stamp
     overlay = _down(Dict)
     overlays = _down(List)
     phases = _down(Dict)
     controls = _down(Dict)
-    thumbnail = _down(
-        traitlets.Instance, dict, allow_none=True
-    )  # Dict(None) would be {}, which is no picture
+    thumbnail = _down(traitlets.Instance, dict, allow_none=True)
     status = _down(Dict)
     verdict = _down(Dict)
     detail = _down(Dict)
     detail_data = _down(Bytes, b"")
     neuron = _down(Dict)
-    attribution = _down(Dict, None, allow_none=True)
+    attribution = _down(traitlets.Instance, dict, allow_none=True)
     code = _down(Dict)
     notice = _down(Unicode, "")
 

@@ -176,9 +176,9 @@ def moves(
     @op.rule(rounding)
     def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
         """Exact, but for constant elements, which are stored in the program's format."""
-        _, delta, finite = stored_form(call, program, build)
+        _, delta, known = stored_form(call, program, build)
         shift, rest = shift_of(delta, ranges)
-        return Local(np.full((1, *call.shape), 0.0 if finite else np.inf) + rest, form(call), shift, "stored")
+        return Local(np.full((1, *call.shape), 0.0 if known else np.inf) + rest, form(call), shift, "stored")
 
 
 __all__ = ["enclose", "linear", "movement", "moves", "pull", "weighted"]
