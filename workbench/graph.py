@@ -94,7 +94,9 @@ class Graph:
                 raise GraphError(
                     f"weight {key!r} holds {array[tuple(at)]} at index {at}: every weight must be a finite number"
                 )
-            array = array.view()
+            array = (
+                array.copy() if array.flags.writeable else array
+            )  # nobody else can change what was bounded
             array.flags.writeable = False
             frozen[key] = array
         object.__setattr__(self, "weights", MappingProxyType(frozen))

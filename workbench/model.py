@@ -221,7 +221,7 @@ class Model(HasTraits):
             if self.norm == "box":
                 self.norm = "inf"
             region = ball(center, radius, str(self.norm), self.clip)
-            self.center, self.eps, self.region = center, float(radius), region
+            self.center, self.eps, self.region = center.copy(), float(radius), region
             self._make_room(float(radius))
             known = None if self.example is None else self.examples[self.example][1]
             if known is not None and (known.reshape(-1) != center.reshape(-1)).any():

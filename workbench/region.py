@@ -59,8 +59,21 @@ class Region:
             raise RegionError(
                 f"the region is empty: at index {at[1:]} lower {lower[at]} is above upper {upper[at]}"
             )
-        object.__setattr__(self, "lower", lower)
-        object.__setattr__(self, "upper", upper)
+        object.__setattr__(self, "lower", _kept(lower))
+        object.__setattr__(self, "upper", _kept(upper))
+        if (self.norm != "inf" or self.eps is not None) and (self.center is None or self.eps is None):
+            raise RegionError("a ball needs its centre and its radius: see wb.ball")
+        if self.center is not None:
+            object.__setattr__(self, "center", _kept(np.asarray(self.center, np.float64)))
+        if self.center is not None and self.eps is not None:
+            # what is said about the region ("within eps of the centre") must not say more than the box holds
+            low, high = -add_up(-self.center, self.eps), add_up(self.center, self.eps)
+            if self.clip is not None:
+                low, high = np.maximum(low, self.clip[0]), np.minimum(high, self.clip[1])
+            if (lower > low).any() or (upper < high).any():
+                raise RegionError(
+                    "the box cuts the ball: give a plain box, or a ball with clip (see wb.ball)"
+                )
 
     @property
     def batch(self) -> int:
@@ -142,7 +155,7 @@ class Region:
             low = np.matmul(flat, c[:, :, None])[:, :, 0]
             loss = np.matmul(size, r[:, :, None])[:, :, 0]
             loss = loss * (1 + (2 * n + 8) * UNIT) + 2 * n * TINY
-            best = _down(low - loss)
+            best = _down(np.where(np.isfinite(low), low - loss, -np.inf))
             if self.is_box or self.center is None or self.eps is None:
                 return best
             m = self.center.reshape(batch, n)
@@ -154,9 +167,16 @@ class Region:
                 dual = top[:, :, 0] * np.sqrt(((size / top) ** 2).sum(axis=2)) * (1 + (n + 16) * UNIT)
             else:
                 dual = size.max(axis=2)
-            loss = (self.eps * dual + slack) * (1 + (2 * n + 16) * UNIT) + 4 * n * TINY
-            ball = _down(low - loss)
+            loss = (self.eps * (dual + n * TINY) + slack) * (1 + (2 * n + 16) * UNIT) + 4 * n * TINY
+            ball = _down(np.where(np.isfinite(low), low - loss, -np.inf))
         return np.asarray(np.fmax(best, ball))
+
+
+def _kept(x: Array) -> Array:
+    """A copy that nobody can change: the region stays what was bounded."""
+    copy = np.array(x)
+    copy.flags.writeable = False
+    return copy
 
 
 def _down(x: Array) -> Array:

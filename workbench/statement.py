@@ -95,17 +95,14 @@ def _counterexample(
     plan: Plan, outputs: Array, label: int, both: Array, rounding: RoundingBounds | None
 ) -> int | None:
     """An output that surely exceeds `label` at a sampled point, in the reals and in floats; else None."""
-    if (
-        rounding is None
-        or rounding.format != "binary32"
-        or plan.graph[plan.graph.outputs[0]].dtype != "float32"
-    ):
+    single = all(plan.graph[name].dtype == "float32" for name in plan.live)
+    if rounding is None or rounding.format != "binary32" or not single:
         return None  # the samples were run in binary32: only its error bound says how far they are from the reals
     flat = outputs.reshape(len(outputs), -1).astype(np.float64)
     others = np.delete(np.arange(flat.shape[1]), label)
     beaten = flat[:, others] - flat[:, [label]] > 4 * both
-    rows, columns = np.nonzero(beaten)
-    return int(others[columns[0]]) if rows.size else None
+    rows = np.nonzero(beaten)[0]
+    return int(np.argmax(flat[rows[0]])) if rows.size else None
 
 
 def _down(value: float) -> str:

@@ -106,6 +106,8 @@ def place(region: Region) -> str:
     text = f"region     {region.lower[0].size:,} inputs, each at most {widest} wide"
     if region.eps is not None:
         text += f": within {region.eps!r} of the centre in the {region.norm} norm"
+        if region.clip is not None:
+            text += f", and within [{region.clip[0]!r}, {region.clip[1]!r}]"
     return text
 
 

@@ -66,8 +66,14 @@ def nodes_of(message: Any, version: int, weights: dict[str, Array], folder: Path
     return [Node(outputs[0][1], message.op_type, tuple(inputs), frozen)]
 
 
-def refuse_extra_results(proto: Any) -> None:
+def refuse_extra_results(proto: Any, version: int) -> None:
     """Refuse a use of what an operator gives beside its result and nothing computes here (a dropout mask)."""
+    for m in proto.node:
+        if m.op_type == "BatchNormalization" and version < 14 and any(m.output[1:]):
+            raise GraphError(
+                f"node {m.output[0]!r} (BatchNormalization) has further outputs: before opset 14 that means training, "
+                "and only inference is supported"
+            )
     extra = {o: m for m in proto.node if m.op_type in EXTRA for o in m.output[1:] if o}
     for name in (*(i for m in proto.node for i in m.input), *(o.name for o in proto.output)):
         if name in extra:

@@ -12,6 +12,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from workbench import ops
 from workbench.graph import Array, Graph, GraphError, Node
 from workbench.io.nodes import nodes_of, refuse_extra_results
@@ -19,7 +21,7 @@ from workbench.io.opsets import NEWEST, OLDEST
 from workbench.io.order import grouped, in_order
 from workbench.io.tensors import array_of, element_type
 from workbench.limits import check_size
-from workbench.semantics.plan import infer
+from workbench.semantics.plan import infer, plan_of
 
 Shapes = Mapping[str, tuple[int, ...]]
 LONGEST = 1 << 31  # bytes: no protocol buffer is longer
@@ -89,7 +91,9 @@ def from_bytes(
         model.ParseFromString(data)
     except Exception as error:  # noqa: BLE001  (each protobuf implementation raises an exception of its own)
         raise GraphError(f"{name} is not an ONNX file, or is damaged: {error}") from None
-    return from_model(model, name=name, folder=folder, shapes=shapes)
+    graph = from_model(model, name=name, folder=folder, shapes=shapes)
+    _refuse_other_numbers(graph)
+    return graph
 
 
 def from_model(
@@ -116,7 +120,7 @@ def from_model(
     nodes = _inputs(proto, weights, shapes or {})
     for message in proto.node:
         nodes += nodes_of(message, version, weights, folder)
-    refuse_extra_results(proto)
+    refuse_extra_results(proto, version)
     scoped = grouped(in_order(nodes, weights), {o: m.name for m in proto.node for o in m.output})
     outputs = tuple(o.name for o in proto.output)
     if not outputs:
@@ -124,6 +128,25 @@ def from_model(
     # once for its checks of names and weights, before anything is computed from them
     Graph(tuple(scoped), outputs, weights, name)
     return Graph(infer(scoped, weights), outputs, weights, name)
+
+
+def _refuse_other_numbers(graph: Graph) -> None:
+    """Computed values must be floats of one type: integers wrap and truncate, and a cast rounds."""
+    live = plan_of(graph).live
+    for node in graph.nodes:
+        if node.name not in live:
+            continue
+        if np.dtype(node.dtype).kind != "f":
+            raise GraphError(
+                f"{node.describe()} computes {node.dtype} from the input: only floats are supported"
+            )
+        source = graph[node.inputs[0]].dtype if node.op == "Cast" else node.dtype
+        target = str(node.attrs.get("to", source)) if node.op == "Cast" else source
+        if np.dtype(source) != np.dtype(target):
+            raise GraphError(
+                f"{node.describe()} casts a computed {source} to {target}: "
+                "that changes the number format of the program, which is not supported yet"
+            )
 
 
 def _check_names(proto: Any, name: str) -> None:

@@ -41,6 +41,8 @@ class ErrorNetwork:
     source : rho' and the charge for float64's rounding, ``(B or 1, n)``, finite.
     shift : ``(B or 1, n)``, finite; only nodes that have one.
     lost : ``(B or 1, 1)``: what coefficients that underflow on their way through a node are worth at most.
+    ends : e flat and finite, as far as it was needed.
+    mixing : nodes that mix errors.
     """
 
     plan: Plan
@@ -50,6 +52,8 @@ class ErrorNetwork:
     source: dict[str, Array] = field(default_factory=dict)
     shift: dict[str, Array] = field(default_factory=dict)
     lost: dict[str, Array] = field(default_factory=dict)
+    ends: dict[str, Array] = field(default_factory=dict)
+    mixing: set[str] = field(default_factory=set)
 
     def enter(self, name: str, rho: Array, shift: Array) -> None:
         """An input's own error.  Infinite ones count nothing here: who depends on them is infinite anyway."""
@@ -62,6 +66,8 @@ class ErrorNetwork:
     def add(self, step: Step, form: Form, whole: Array, own: Array, shift: Array) -> None:
         """A computed node: `whole` is |J| e_operands, `own` is rho'."""
         self.forms[step.node.name] = form
+        if mixes(step, form):
+            self.mixing.add(step.node.name)
         terms = _roundings(step, form)
         lost: Array = np.zeros((1, 1))
         for operand in step.operands:
@@ -98,7 +104,7 @@ class ErrorNetwork:
                 if name not in wanted or name not in pending:
                     continue
                 rows = pending.pop(name)
-                closing = record is None and not pending and name != target and mixes(step, self.forms[name])
+                closing = record is None and not pending and name != target and name in self.mixing
                 owed, drifted, cut = self._charge(name, rows, closing=closing, record=record)
                 if cut is not None:
                     best = np.minimum(best, np.abs(drift) + doubt + total + cut)
@@ -129,8 +135,10 @@ class ErrorNetwork:
         return np.asarray(raised(found, terms) + terms * TINY)
 
     def _finite(self, name: str) -> Array:
-        error = self.errors[name].reshape(self.errors[name].shape[0], -1)
-        return np.where(np.isfinite(error), error, 0.0)
+        if name not in self.ends:
+            error = self.errors[name].reshape(self.errors[name].shape[0], -1)
+            self.ends[name] = np.where(np.isfinite(error), error, 0.0)
+        return self.ends[name]
 
     def _charge(
         self, name: str, rows: Array, *, closing: bool, record: Record | None
@@ -151,7 +159,8 @@ class ErrorNetwork:
         if closing:
             columns.append(self._finite(name))
         size = np.abs(flat)
-        found = list(_dot(size, np.stack(np.broadcast_arrays(*columns), axis=-1)))
+        wide = columns if len({c.shape[0] for c in columns}) == 1 else np.broadcast_arrays(*columns)
+        found = list(_dot(size, np.stack(wide, axis=-1)))
         owed = found.pop(0) if some else None
         drifted = None
         if shift is not None:

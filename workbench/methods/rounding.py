@@ -198,7 +198,7 @@ class _Walk:
         self.assumed.update(dict.fromkeys(local.assumptions))
         self.own[name] = rho
         self.network.add(step, local.form, whole, rho + rest, shift)
-        mixing = mixes(step, local.form)
+        mixing = name in self.network.mixing
         before = [o for o in step.operands if o is not None and o in self.mixed]
         if mixing or before:
             self.mixed.add(name)

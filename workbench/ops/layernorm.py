@@ -96,6 +96,8 @@ def _value(c: Array, r: Array, n: float, direction: int) -> Array:
     found = np.where(
         large, np.sign(c) / np.sqrt(1 / n + r / wild / wild), tame / np.sqrt(tame * tame / n + r)
     )
+    # where the square underflows nothing is claimed here: the caller's cap remains
+    found = np.where(~large & (np.abs(c) < 2.0**-480) & (r < 2.0**-900), direction * np.inf, found)
     return np.nextafter(found + direction * (16 * UNIT * np.abs(found) + 4 * TINY), direction * np.inf)
 
 

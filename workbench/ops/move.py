@@ -65,7 +65,8 @@ def _slices(call: Call) -> tuple[slice, ...]:
         raise ValueError("a step of 0 leads nowhere")
     cuts = [slice(None)] * len(shape)
     for start, end, axis, step in zip(starts, ends, axes_of(axes, len(shape)), steps, strict=True):
-        cuts[axis] = slice(start, end, step)
+        # backward from before the first element ONNX clamps to it, where Python's slices take nothing
+        cuts[axis] = slice(0 if step < 0 and start < -shape[axis] else start, end, step)
     return tuple(cuts)
 
 

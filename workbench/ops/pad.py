@@ -63,10 +63,11 @@ def _apply(
     kept, there = _window(shape, pads)
     size = tuple(n + b + e for n, (b, e) in zip(shape, pads, strict=True))
     if value is not None:
-        fill = value.reshape(-1)[:1].astype(x.dtype, copy=False)
+        fill = value.reshape(value.shape[0], -1)[:, :1].astype(x.dtype, copy=False)
+        fill = fill.reshape(-1, *(1,) * len(shape))  # one a sample
     else:  # a zero of x's own kind of number, which may be a rational
         fill = x.reshape(-1)[:1] * 0 if x.dtype == object else np.zeros((), x.dtype)
-    batch = x.shape[0]
+    batch = max(x.shape[0], fill.shape[0] if fill.ndim else 1)
     y = np.array(np.broadcast_to(fill, (batch, *size)))
     y[there] = x[kept]
     return y

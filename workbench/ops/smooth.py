@@ -61,7 +61,10 @@ def _negated(pair: Pair) -> Pair:
 def _half_inverse_root(x: Array) -> Pair:
     """1 / (2 sqrt x), enclosed; infinite at 0."""
     lo, hi = e.sqrt(x, x)
-    return np.maximum(down(0.5 / up(hi)), 0.0), up(0.5 / lo)
+    undefined = ~np.isfinite(lo) | (x < 0)
+    return np.where(undefined, 0.0, np.maximum(down(0.5 / up(hi)), 0.0)), np.where(
+        undefined, np.inf, up(0.5 / lo)
+    )
 
 
 def _minus_inverse_square(x: Array) -> Pair:

@@ -197,10 +197,8 @@ def backward(
                 else:
                     pending[operand] = piece
                     if (
-                        size is not None
-                        and piece.shape == coefficients.shape
-                        and piece.base is coefficients.base
-                    ):
+                        size is not None and piece is coefficients
+                    ):  # passed on unchanged, not merely rearranged
                         sizes[operand] = size
     return Bound(pending, constant, debt)
 

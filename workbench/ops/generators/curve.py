@@ -35,7 +35,7 @@ from workbench.ops.generators.monotone import monotone
 from workbench.semantics.affine import Lines, Relaxation, affine
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval
-from workbench.semantics.rounding import Local, Slopes, rounded_once, rounding
+from workbench.semantics.rounding import Local, Slopes, rounding
 
 HALVINGS, INTERPOLATIONS = 4, 14
 NEAR = 1e-7  # of the distance: where a touching point is well enough known
@@ -117,9 +117,11 @@ def curve(
     def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Local:
         c = of(call)
         form = Slopes((slopes(c, x),) + (None,) * len(rest))
-        if function is None:
-            return rounded_once(call, form)
         low, high = c.image(x.lo, x.hi)
+        if function is None:
+            # where a float operand may leave the function's domain nothing is claimed
+            whole = np.isfinite(low) & np.isfinite(high)
+            return Local(np.where(whole, 0.0, np.inf), form, state="exact")
         apart = 0.0 if moved is None else moved(call, program, x)
         size = np.maximum(np.abs(low), np.abs(high)) + apart
         rho = raised(program.function_error(function, size) + apart)

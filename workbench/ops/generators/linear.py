@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.floats.program import Semantics
 from workbench.graph import Array
-from workbench.op import Call, Op
+from workbench.op import Call, Op, UnsupportedOperator
 from workbench.semantics.affine import Linear, LinearMap, affine
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval, interval, midpoint_radius, outward
@@ -131,8 +131,12 @@ def moves(
 
     def build(call: Call) -> Linear:
         """Constant operands (a concatenated class token) stand in the bias."""
-        maps = tuple(m if call.is_live(i) else None for i, m in enumerate(adjoints(call)[: len(call.shapes)]))
-        maps = maps + (None,) * (len(call.shapes) - len(maps))
+        found = adjoints(call)[: len(call.shapes)]
+        found = found + (None,) * (len(call.shapes) - len(found))
+        for i, m in enumerate(found):
+            if m is None and call.is_live(i):
+                raise UnsupportedOperator(f"{call.node.describe()}: operand {i} must be a constant")
+        maps = tuple(m if call.is_live(i) else None for i, m in enumerate(found))
         fixed = [c for i, c in enumerate(call.constants) if c is not None and c.dtype.kind == "f"]
         if not fixed or all(m is None for m in maps):
             return Linear(maps)

@@ -185,7 +185,7 @@ def transposed_window_of(call: Call, size: Ints, kernel: Ints) -> Window:
         if len(out) != rank:
             raise ValueError(f"output_shape {list(out)} does not fit {rank} spatial axes")
         cut = [max(0, f - o) for f, o in zip(full, out, strict=True)]
-        begin = tuple(c - c // 2 if auto == "SAME_LOWER" else c // 2 for c in cut)
+        begin = tuple(c // 2 if auto == "SAME_UPPER" else c - c // 2 for c in cut)
     else:
         if auto == "VALID":
             pads = (0,) * 2 * rank
