@@ -22,6 +22,10 @@ BROWSER_FLAGS = (
 )
 
 
+# JupyterLab 4.6's own: a theme's style sheet that is taken out twice when themes change quickly. Its stack has none of
+# our modules in it (ours are not in jlab_core).
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A running JupyterLab."""
@@ -58,7 +62,8 @@ def page(
     complaints.watch(opened)
     yield opened
     screenshot(opened, f"last/{request.node.name}")
-    found = list(complaints.messages)  # a page whose kernel is taken away may complain of that
+    # a page whose kernel is taken away may complain of that, so what counts is what was said before
+    found = [m for m in complaints.messages if not ("removeChild" in m and "jlab_core" in m)]
     shut_down_kernels(opened)
     context.close()
     assert not found, "\n".join(["the page complained:", *found])

@@ -131,7 +131,12 @@ def propagate(
 
 
 def known(plan: Plan, name: str) -> Interval:
-    """The interval of an exact constant: a point."""
+    """The interval of an exact constant: a point (a little more for integers that float64 does not hold)."""
+    constant = plan.constants[name]
+    if constant.dtype.kind in "iu" and constant.itemsize == 8:
+        near = constant[None].astype(np.float64)
+        if (np.abs(near) >= 2.0**53).any():  # such as the end of a slice, "as far as it goes"
+            return Interval(np.nextafter(near, -np.inf), np.nextafter(near, np.inf))
     value = plan.number(name)
     return Interval(value, value)
 
