@@ -126,8 +126,8 @@ def from_model(
     if not outputs:
         raise GraphError(f"{name} has no output")
     # once for its checks of names and weights, before anything is computed from them
-    Graph(tuple(scoped), outputs, weights, name)
-    return Graph(infer(scoped, weights), outputs, weights, name)
+    held = Graph(tuple(scoped), outputs, weights, name).weights  # its frozen copy: not copied again below
+    return Graph(infer(scoped, held), outputs, held, name)
 
 
 def _refuse_other_numbers(graph: Graph) -> None:
