@@ -84,17 +84,22 @@ export function boundsPane(ctx: Context, source: Source): Pane {
     save(`${safeName(source.detail()?.header.node ?? "bounds")}-bounds.svg`, new Blob([standalone(chart.el, copy)], { type: "image/svg+xml" }));
   }
 
-  function show(): void {
+  function freshen(): void {
     const detail = source.detail();
     const wanted = (model.get("selection") as { node?: string | null }).node ?? null;
-    const view = detail ? drawn(detail, side) : null;
-    stage.hidden = !view;
-    nothing.replaceChildren(...(view ? [] : [empty(ctx, "bounds")]));
     mark(stage, detail?.header ?? null, model);
     // another node has been chosen and Python has not answered yet: what is drawn belongs to the old one
     if (detail && wanted !== null && detail.header.node !== wanted) put(stage, { "data-state": "stale" });
-    put(stage, { "data-node": detail?.header.node ?? null });
     forLabel(shown, detail?.header ?? null, model);
+  }
+
+  function show(): void {
+    const detail = source.detail();
+    const view = detail ? drawn(detail, side) : null;
+    stage.hidden = !view;
+    nothing.replaceChildren(...(view ? [] : [empty(ctx, "bounds")]));
+    freshen();
+    put(stage, { "data-node": detail?.header.node ?? null });
     const look = detail && pictures(detail.header.shape);
     const maplike = Boolean(look && look.channels * look.height * look.width === detail?.header.n && (look.channels > 1 || look.height > 1));
     const asMaps = mode === "maps" && maplike;
@@ -152,5 +157,5 @@ export function boundsPane(ctx: Context, source: Source): Pane {
     panel.show(model.get("neuron") as Partial<Neuron>, header.op);
   }
 
-  return { el, show, focus: () => chart.focus() };
+  return { el, show, freshen, focus: () => chart.focus() };
 }

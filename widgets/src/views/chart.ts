@@ -61,6 +61,7 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
   let slot = 0; // pixels a neuron; 0: as many as can be told apart
   let HEIGHT = TALL;
   let key = "";
+  let gridNow = "";
 
   const grid = s("g");
   const marks = s("g");
@@ -117,6 +118,7 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
     if (!measured) measure();
     if (!data) {
       grid.replaceChildren();
+      gridNow = "";
       marks.replaceChildren();
       put(chosen, { hidden: true });
       return;
@@ -126,15 +128,7 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
     const bottom = HEIGHT - 10;
     put(svg, { height: HEIGHT, viewBox: `0 0 ${W} ${HEIGHT}`, "aria-label": data.label });
     const axis = data.axis(TOP, bottom);
-    grid.replaceChildren(
-      ...axis.ticks.flatMap((tick) => {
-        const y = axis.y(tick.at).toFixed(1);
-        return [
-          s("line", { x1: LEFT, x2: W - RIGHT, y1: y, y2: y, stroke: tick.strong ? "var(--tx3)" : "var(--line2)" }),
-          s("text", { class: "wb-n", x: LEFT - 6, y: Number(y) + 4, "text-anchor": "end" }, tick.label),
-        ];
-      }),
-    );
+    drawGrid(axis, W);
     const list = slots();
     data.marks(marks, list, axis);
     const at = list.find((one) => one.i === data!.selected);
@@ -147,6 +141,20 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
     const unit = data.detail.header.bin > 1 ? "bins" : "neurons";
     say(where, `${count(start + 1)}\u2013${count(start + list.length)} of ${count(total)} ${unit}`);
     if (paged) drawStrip(list.length);
+  }
+
+  /** Text is what a page lays out slowest: the axis is made again only where it differs. */
+  function drawGrid(axis: Axis, W: number): void {
+    const lines = axis.ticks.map((tick) => ({ ...tick, y: axis.y(tick.at).toFixed(1) }));
+    const now = `${W} ${lines.map((line) => `${line.y} ${line.label}`).join(" ")}`;
+    if (now === gridNow) return;
+    gridNow = now;
+    grid.replaceChildren(
+      ...lines.flatMap(({ y, strong, label }) => [
+        s("line", { x1: LEFT, x2: W - RIGHT, y1: y, y2: y, stroke: strong ? "var(--tx3)" : "var(--line2)" }),
+        s("text", { class: "wb-n", x: LEFT - 6, y: Number(y) + 4, "text-anchor": "end" }, label),
+      ]),
+    );
   }
 
   /** All neurons in one row of pixels: each column shows the hull of its neurons, darker where one deserves attention. */

@@ -8,6 +8,8 @@ export interface Pane {
   el: HTMLElement;
   /** Draws what the model holds now. */
   show(): void;
+  /** Says anew whether what is drawn is still what is asked for: settings moved, the numbers did not. */
+  freshen(): void;
   focus?(): void;
 }
 

@@ -110,7 +110,9 @@ export function inspector(ctx: Context, tabs: readonly Tab[]): { el: HTMLElement
     panes.get(current)?.show();
   }
   const showSoon = scheduler(show, signal);
-  ctx.watch(["detail", "detail_data", "neuron", "selection", "stamp", "phases", "graph", "attribution", "eps", "method", "format", "example", "controls", "status", "window"], showSoon);
+  ctx.watch(["detail", "detail_data", "neuron", "selection", "phases", "graph", "attribution", "window"], showSoon);
+  // a slider that moves changes these several times before an answer comes: what is drawn stays, only its label may age
+  ctx.watch(["stamp", "eps", "method", "format", "example", "controls", "status"], () => (source.detail() ? panes.get(current)?.freshen() : showSoon()));
   ctx.onTheme(showSoon);
   choose(current);
   // the first look is drawn before the page gives the element a size

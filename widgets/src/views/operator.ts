@@ -61,5 +61,5 @@ export function operatorPane(ctx: Context): Pane {
     },
     { signal },
   );
-  return { el, show };
+  return { el, show, freshen: () => {} };
 }

@@ -59,11 +59,16 @@ export function roundingPane(ctx: Context, source: Source): Pane {
     return detail;
   }
 
+  function freshen(): void {
+    const header = current()?.header ?? null;
+    mark(stage, header, model);
+    forLabel(shown, header, model);
+  }
+
   function show(): void {
     const detail = current();
     const bound = detail ? values(detail, "rounding") : null;
-    mark(stage, detail?.header ?? null, model);
-    forLabel(shown, detail?.header ?? null, model);
+    freshen();
     units.update([{ key: "absolute", label: "absolute" }, { key: "ulp", label: "ulp", title: "units in the last place of the number format, at the largest magnitude in the neuron's interval" }], unit);
     sortPick.update([{ key: "index", label: "index" }, { key: "bound", label: "bound" }, { key: "observed", label: "observed" }], sort);
     stage.hidden = !detail || !bound;
@@ -182,5 +187,5 @@ export function roundingPane(ctx: Context, source: Source): Pane {
   list.addEventListener("click", go, { signal });
   list.addEventListener("keydown", (event) => event.key === "Enter" && go(event), { signal });
 
-  return { el, show, focus: () => chart.focus() };
+  return { el, show, freshen, focus: () => chart.focus() };
 }

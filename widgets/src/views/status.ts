@@ -2,7 +2,7 @@
 
 import { ball, epsilon, methodLabel, seconds } from "../core/format.js";
 import { isStale, settingsNow, type Status, type Verdict } from "../core/wire.js";
-import { h, put, say } from "./dom.js";
+import { h, put, say, scheduler } from "./dom.js";
 import { mark, type Context } from "./frame.js";
 import { SLOW_MS } from "./controls.js";
 
@@ -78,7 +78,9 @@ export function statusLine(ctx: Context): HTMLElement {
     say(told, stale ? `this was for ${made}${state === "cancelled" ? "; the new computation was cancelled" : ""}` : made);
   }
 
-  ctx.watch(["stamp", "verdict", "status", "eps", "method", "format", "example", "controls", "notice"], show);
+  // a person's own change ages the statement at once; what Python sends (many traits together) is drawn once a frame
+  ctx.watch(["eps", "method", "format", "example", "notice"], show);
+  ctx.watch(["stamp", "verdict", "status", "controls"], scheduler(show, signal));
   show();
   return el;
 }

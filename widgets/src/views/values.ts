@@ -21,11 +21,16 @@ function numberPane(ctx: Context, source: Source, key: "center" | "gradient", na
   const nothing = h("div", { style: "display:contents" });
   const el = h("div", { class: "wb-body", role: "tabpanel", "aria-label": name }, h("div", { class: "wb-tools" }, summary, h("span", { class: "wb-grow" }), chart.pager, shown), stage, nothing);
 
+  function freshen(): void {
+    const header = source.detail()?.header ?? null;
+    mark(stage, header, model);
+    forLabel(shown, header, model);
+  }
+
   function show(): void {
     const detail = source.detail();
     const own = detail?.arrays[key];
-    mark(stage, detail?.header ?? null, model);
-    forLabel(shown, detail?.header ?? null, model);
+    freshen();
     stage.hidden = !own;
     nothing.replaceChildren(...(own ? [] : [missing(detail)]));
     say(summary, "");
@@ -83,7 +88,7 @@ function numberPane(ctx: Context, source: Source, key: "center" | "gradient", na
     });
     say(summary, `${name}: ${short(low, 4)} to ${short(high, 4)}${samples ? `; bar = centre, lines = ${header.samples} samples from the region` : ""}`);
   }
-  return { el, show, focus: () => chart.focus() };
+  return { el, show, freshen, focus: () => chart.focus() };
 }
 
 export const valuesPane = (ctx: Context, source: Source): Pane => numberPane(ctx, source, "center", "value", () => empty(ctx, "values"));
