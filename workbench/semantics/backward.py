@@ -8,6 +8,9 @@ let v be its majorant: v >= sum_i |A_i| |x_i|max + |b| for a linear node, v >= |
 The machine replaces L by L' = fl(A^T L), a sum of at most `terms` products.  Exactly,
     L . y  >=  sum L' . x + fl(c') - gamma_terms |L| . v - (underflow: terms TINY per element) . |x|max,
 because |fl(A^T L) - A^T L| <= gamma_terms |A|^T |L| componentwise and |A|^T|L| . |x|max = |L| . |A||x|max <= |L| . v.
+A unit of |coefficient| is charged terms u v + TINY: where v is subnormal, the machine's product terms u v may be up to
+TINY too small, and a coefficient of 1e295 makes that matter; the same TINY pays for the products of the majorant that
+underflow (K of them lose K TINY of v, and K terms u TINY < TINY while K terms < 2^52).
 The charges are added up in `debt` (non-negative terms, so their own rounding is relative, covered by the factor
 INFLATE at the end) and subtracted once.  They cost one dot product a node: vectors, not matrices.
 """
@@ -74,6 +77,8 @@ def prepare(plan: Plan, step: Step, form: Linear | Relaxation, bounds: Mapping[s
     terms = terms_of(step, form)
     v = majorant(plan, step, form, bounds)
     charge = v.reshape(v.shape[0], n) * (terms * UNIT)
+    if terms:
+        charge = charge + TINY  # that product may underflow, and is multiplied by coefficients of any size
     if isinstance(form, Linear) and form.bias_error is not None:
         charge = charge + form.bias_error.reshape(1, n)
     spare: Array = np.full((1, 1), n * TINY)
