@@ -62,6 +62,16 @@ class Node:
         return f"node {self.name!r} ({self.op})"
 
 
+def _changeable(array: Array) -> bool:
+    """Whether somebody could still write to the memory of `array`: itself, or through what it is a view of."""
+    seen: Any = array
+    while isinstance(seen, np.ndarray):
+        if seen.flags.writeable:
+            return True
+        seen = seen.base
+    return not isinstance(seen, bytes | None)
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """An immutable network.
@@ -94,9 +104,8 @@ class Graph:
                 raise GraphError(
                     f"weight {key!r} holds {array[tuple(at)]} at index {at}: every weight must be a finite number"
                 )
-            array = (
-                array.copy() if array.flags.writeable else array
-            )  # nobody else can change what was bounded
+            if _changeable(array):  # nobody else can change what was bounded
+                array = array.copy()
             array.flags.writeable = False
             frozen[key] = array
         object.__setattr__(self, "weights", MappingProxyType(frozen))
@@ -201,7 +210,7 @@ class Graph:
             attrs = "".join(f", {k}={_short(v)}" for k, v in sorted(n.attrs.items()))
             call = "input" if n.op == "Input" else f"{n.op}({', '.join(i or '-' for i in n.inputs)}{attrs})"
             mark = "  -> output" if n.name in self.outputs else ""
-            lines.append(f"{n.name} : {n.dtype}[{shape}] = {call}{mark}")
+            lines.append(_one_line(f"{n.name} : {n.dtype}[{shape}] = {call}{mark}"))
         return "\n".join(lines)
 
     def to_dot(self) -> str:
@@ -225,6 +234,11 @@ class Graph:
                 if operand in self.by_name:
                     g.add_edge(operand, n.name, position=position)
         return g
+
+
+def _one_line(text: str) -> str:
+    """`text` with what would break the line, or command a terminal, written as an escape."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _short(value: Attribute, limit: int = 60) -> str:

@@ -61,6 +61,12 @@ class Region:
             )
         object.__setattr__(self, "lower", _kept(lower))
         object.__setattr__(self, "upper", _kept(upper))
+        if self.norm not in ("inf", "2", "1"):
+            raise RegionError(f'norm must be "inf", "2" or "1", not {self.norm!r}')
+        if self.eps is not None and not 0 <= self.eps < np.inf:
+            raise RegionError(f"eps must be a finite number and not negative, not {self.eps}")
+        if self.center is not None and not np.isfinite(self.center).all():
+            raise RegionError("the centre must be finite")
         if (self.norm != "inf" or self.eps is not None) and (self.center is None or self.eps is None):
             raise RegionError("a ball needs its centre and its radius: see wb.ball")
         if self.center is not None:
@@ -98,6 +104,8 @@ class Region:
         RegionError
             Where the number of elements differs.
         """
+        if shape == self.shape:
+            return self
         if int(np.prod(shape)) != int(np.prod(self.shape)):
             raise RegionError(
                 f"the region has shape {list(self.shape)}, but the network's input has {list(shape)}"
@@ -185,8 +193,21 @@ def _down(x: Array) -> Array:
 
 def box(lower: Array | float, upper: Array | float) -> Region:
     """The box ``lower <= x <= upper`` (arrays of the input's shape)."""
-    lo, hi = np.broadcast_arrays(np.asarray(lower, np.float64), np.asarray(upper, np.float64))
+    low, high = _numbers(lower, "lower"), _numbers(upper, "upper")
+    try:
+        lo, hi = np.broadcast_arrays(low, high)
+    except ValueError:
+        raise RegionError(
+            f"lower has shape {list(low.shape)} and upper has shape {list(high.shape)}: they must fit each other"
+        ) from None
     return Region(lo[None], hi[None])
+
+
+def _numbers(value: object, name: str) -> Array:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise RegionError(f"{name} must be given in numbers, not as {type(value).__name__}") from None
 
 
 def ball(
@@ -212,10 +233,10 @@ def ball(
     kind: Norm = {"inf": "inf", "2": "2", "1": "1"}.get(str(norm).removesuffix(".0"))  # type: ignore[assignment]
     if kind is None:
         raise RegionError(f"norm must be 'inf', '2' or '1', not {norm!r}")
-    eps = float(eps)
+    eps = float(_numbers(eps, "eps").reshape(-1)[0]) if np.size(eps) == 1 else np.nan
     if not np.isfinite(eps) or eps < 0:
         raise RegionError(f"eps must be a finite number and not negative, not {eps}")
-    x = np.asarray(center, np.float64)
+    x = _numbers(center, "the centre")
     if not np.isfinite(x).all():
         raise RegionError("the centre holds NaN or infinity")
     lower, upper = -add_up(-x, eps), add_up(x, eps)

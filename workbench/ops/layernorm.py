@@ -16,7 +16,7 @@ import numpy as np
 from workbench.arrays.elementary import LARGEST, down, up
 from workbench.floats.errors import growth, raised
 from workbench.floats.program import Semantics
-from workbench.graph import Array
+from workbench.graph import Array, GraphError
 from workbench.op import Call, Op, as_float64
 from workbench.ops.softmax import WIDEST, grouped, unfold_groups, ungrouped
 from workbench.semantics.affine import Lines, Relaxation, affine, gather, spread
@@ -44,15 +44,21 @@ def _count(call: Call) -> int:
 
 
 def _epsilon(call: Call) -> float:
-    return float(call.attr("epsilon", 1e-5))
+    epsilon = float(call.attr("epsilon", 1e-5))
+    if not 0 <= epsilon < np.inf:
+        raise GraphError(f"{call.node.describe()}: epsilon must be a finite number, 0 or more, not {epsilon}")
+    return epsilon
 
 
 @layernorm.rule(real)
 def _(call: Call, ns: Any, x: Array, scale: Array, bias: Array | None = None) -> Array:
     axes, n = axes_of(call), _count(call)
-    c = x - ns.sum(x, axes) / n
-    y = c / ns.sqrt(ns.sum(c * c, axes) / n + ns.number(_epsilon(call))) * spread(scale, x.shape[1:])
-    return np.asarray(y if bias is None else y + spread(bias, x.shape[1:]))
+    count = ns.number(n)
+    c = ns.sub(x, ns.div(ns.sum(x, axes), count))
+    variance = ns.div(ns.sum(ns.mul(c, c), axes), count)
+    y = ns.div(c, ns.sqrt(ns.add(variance, ns.number(_epsilon(call)))))
+    y = ns.mul(y, spread(scale, x.shape[1:]))
+    return np.asarray(y if bias is None else ns.add(y, spread(bias, x.shape[1:])))
 
 
 def centred(lo: Array, hi: Array) -> Interval:

@@ -9,7 +9,9 @@ import numpy as np
 
 from workbench.floats.program import Semantics
 from workbench.graph import Array, GraphError
-from workbench.op import Call, Op, as_float64
+from workbench.limits import check_size
+from workbench.op import Call, Op, UnsupportedOperator, as_float64
+from workbench.ops.arithmetic import broadcast
 from workbench.ops.generators.bilinear import summed_lines
 from workbench.ops.generators.linear import enclose, linear, movement, pull, weighted
 from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine, gather
@@ -39,6 +41,7 @@ def matrix_shapes(call: Call) -> tuple[tuple[int, ...], tuple[int, ...]]:
 @matmul.rule(real)
 def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
     left, right = matrix_shapes(call)
+    check_size(call.node.describe(), (*np.broadcast_shapes(left[:-2], right[:-2]), left[-2], right[-1]))
     y = ns.matmul(a.reshape(a.shape[0], *left), b.reshape(b.shape[0], *right))
     keep = y.shape[1:]
     if len(call.shapes[0] or ()) == 1:
@@ -180,14 +183,16 @@ def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> t
 def _(call: Call, ns: Any, a: Array, b: Array, c: Array | None = None) -> Array:
     a = np.swapaxes(a, -1, -2) if call.attr("transA", 0) else a
     b = np.swapaxes(b, -1, -2) if call.attr("transB", 0) else b
+    check_size(call.node.describe(), (a.shape[-2], b.shape[-1]))
     y = ns.matmul(a, b)
     if call.attr("alpha", 1.0) != 1.0:
-        y = y * ns.number(call.attr("alpha"))
+        y = ns.mul(y, ns.number(call.attr("alpha")))
     if c is None:
         return np.asarray(y)
     if call.attr("beta", 1.0) != 1.0:
-        c = c * ns.number(call.attr("beta"))
-    return np.asarray(y + c.reshape(c.shape[0], *(1,) * (y.ndim - c.ndim), *c.shape[1:]))
+        c = ns.mul(c, ns.number(call.attr("beta")))
+    broadcast(call, y.shape[1:], c.shape[1:])
+    return np.asarray(ns.add(y, c.reshape(c.shape[0], *(1,) * (y.ndim - c.ndim), *c.shape[1:])))
 
 
 def _gemm_form(call: Call) -> Linear:
@@ -195,7 +200,9 @@ def _gemm_form(call: Call) -> Linear:
     b = call.constant(1)
     shape = call.shapes[0]
     if b is None or call.constant(0) is not None or call.attr("transA", 0) or shape is None:
-        raise ValueError(f"{call.node.describe()}: only a constant right operand and transA = 0 have bounds")
+        raise UnsupportedOperator(
+            f"{call.node.describe()}: only a constant right operand and transA = 0 have bounds"
+        )
     w = as_float64(b).T if call.attr("transB", 0) else as_float64(b)
     alpha, beta = float(call.attr("alpha", 1.0)), float(call.attr("beta", 1.0))
     scaled = np.ascontiguousarray(w * alpha)
@@ -258,7 +265,9 @@ def _(call: Call, program: Semantics, a: Interval, b: Interval) -> Local:
 def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
     scales = abs(call.attr("alpha", 1.0)), abs(call.attr("beta", 1.0))
     if scales == (1.0, 1.0):
-        return affine_local(call, program, _gemm_form, ranges, leafwise=leafwise)
+        # `leafwise` adds up W x + c itself: with another sign its leaves would cancel where the true ones add up
+        plain = call.attr("alpha", 1.0) == call.attr("beta", 1.0) == 1.0
+        return affine_local(call, program, _gemm_form, ranges, leafwise=leafwise if plain else None)
     factor = max([1.0, *scales, *(1 / s if s else 1.0 for s in scales)])
     return affine_local(call, program, _gemm_form, ranges, kind="scaled", factor=factor)
 

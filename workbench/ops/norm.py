@@ -29,13 +29,20 @@ batchnorm = Op(
 SMALLEST_NORMAL = 2.0**-1022
 
 
+def _epsilon(call: Call) -> float:
+    epsilon = float(call.attr("epsilon", 1e-5))
+    if not 0 <= epsilon < np.inf:  # the rounding rule counts its error as relative to variance + epsilon
+        raise GraphError(f"{call.node.describe()}: epsilon must be a finite number, 0 or more, not {epsilon}")
+    return epsilon
+
+
 @batchnorm.rule(real)
 def _(call: Call, ns: Any, x: Array, gamma: Array, beta: Array, mean: Array, var: Array) -> Array:
     check_shapes(call)
     shape = (gamma.shape[0], 1, -1, *(1,) * (x.ndim - 3))
-    scale = gamma / ns.sqrt(var + ns.number(call.attr("epsilon", 1e-5)))
-    offset = beta - mean * scale
-    return np.asarray(x * scale.reshape(shape) + offset.reshape(shape))
+    scale = ns.div(gamma, ns.sqrt(ns.add(var, ns.number(_epsilon(call)))))
+    offset = ns.sub(beta, ns.mul(mean, scale))
+    return np.asarray(ns.add(ns.mul(x, scale.reshape(shape)), offset.reshape(shape)))
 
 
 def check_shapes(call: Call) -> None:
@@ -64,7 +71,12 @@ def scale_and_offset(call: Call) -> tuple[Array, Array, Array]:
             f"{call.node.describe()}: scale, shift, mean and variance must be constants"
         )
     gamma, beta, mean, var = (as_float64(v) for v in values if v is not None)
-    spread = var + float(call.attr("epsilon", 1e-5))
+    epsilon = float(call.attr("epsilon", 1e-5))
+    if (
+        not 0 <= epsilon < np.inf
+    ):  # the rounding rule counts the error of epsilon as relative to variance + epsilon
+        raise GraphError(f"{call.node.describe()}: epsilon must be a finite number, 0 or more, not {epsilon}")
+    spread = var + epsilon
     if not (spread > 0).all():
         raise GraphError(f"{call.node.describe()}: variance + epsilon is not positive in every channel")
     with np.errstate(all="ignore"):
@@ -117,7 +129,7 @@ def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Lo
     except GraphError:
         return Local(np.full((1, *call.shape), np.inf), form)
     gamma, beta, mean, var = (as_float64(near.constants[i]) for i in range(1, 5))  # type: ignore[arg-type]
-    epsilon = float(call.attr("epsilon", 1e-5))
+    epsilon = _epsilon(call)
     inverse = 1 / np.sqrt(var + epsilon) * (1 + 2.0**-40)
     wide = (1, 1, -1, *(1,) * (len(call.shape) - 2))
 

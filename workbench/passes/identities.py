@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +32,12 @@ def drop_identities(graph: Graph) -> Graph:
     return pruned(graph, nodes, graph.weights)
 
 
+def _numbers(attrs: Mapping[str, Any]) -> list[float]:
+    """The numbers among attributes."""
+    flat = [v for value in attrs.values() for v in (value if isinstance(value, tuple | list) else (value,))]
+    return [float(v) for v in flat if isinstance(v, int | float)]
+
+
 def _source(plan: Plan, step: Step) -> str | None:
     """The operand that a node gives back, or None: tried out on numbered elements."""
     node, call = step.node, step.call
@@ -40,7 +48,14 @@ def _source(plan: Plan, step: Step) -> str | None:
     assert source is not None
     if source not in plan.live or plan.graph[source].dtype != node.dtype:
         return None
-    numbered = np.arange(1, node.size + 1, dtype=np.float64).reshape(1, *node.shape)
+    if node.attrs.get("to", node.dtype) != node.dtype:
+        return None  # a cast to another element type rounds
     constants = [None if c is None else c[None] for c in call.constants]
+    # numbers that no constant holds: a fill or the other side of a Where must not look like the operand's own element
+    known = [0.0, *(float(np.abs(c).max()) for c in constants if c is not None and c.size), *_numbers(node.attrs)]
+    first = 1.0 + np.ceil(max(abs(v) for v in known if np.isfinite(v)))
+    numbered = (np.arange(node.size, dtype=np.float64) + first).reshape(1, *node.shape)
+    if first > 2.0**52 or node.size > 2**52:
+        return None
     result = evaluate(call, [numbered if i == live[0] else c for i, c in enumerate(constants)])
     return source if np.array_equal(result, numbered) else None

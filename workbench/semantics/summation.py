@@ -78,7 +78,8 @@ def stored_form(
     """The affine map with stored constants, the map of what storing adds, and whether both could be made.
 
     The second is ``x -> (A' - A) x + (b' - b)``; it is right for maps that are linear in their constants and for those
-    that do not depend on them (whose maps, free of weights, drop out).
+    that do not depend on them: those drop out.  The beta C of a Gemm whose C is computed is one of these, though it
+    multiplies: a map is free of the constants where something is left of it when they are all 0.
     """
 
     def make() -> tuple[Linear, Linear | None, bool]:
@@ -97,10 +98,27 @@ def stored_form(
             return whole, None, False
         assert first is not None
         assert second is not None
-        maps = tuple(None if m is None or m.terms == 0 else m for m in second.maps)
+        maps = tuple(
+            None if m is None or m.terms == 0 or _without_constants(moved, build, i) else m
+            for i, m in enumerate(second.maps)
+        )
         return first, Linear(maps, second.bias, second.bias_error), True
 
     return call.cached(("stored form", program.weights), make)
+
+
+def _without_constants(call: Call, build: Callable[[Call], Linear | None], i: int) -> bool:
+    """Whether the i-th map of a node stays when every constant is 0; only asked where several maps multiply."""
+    if sum(s is not None and c is None for s, c in zip(call.shapes, call.constants, strict=True)) < 2:
+        return False
+    nothing = tuple(None if c is None or c.dtype.kind != "f" else np.zeros(c.shape) for c in call.constants)
+    kept = tuple(c if z is None else z for c, z in zip(call.constants, nothing, strict=True))
+    form = build(replace(call, constants=kept, memo={}))
+    shape = call.shapes[i]
+    assert form is not None
+    assert shape is not None
+    m = form.maps[i]
+    return m is not None and bool(np.any(m.magnitude(np.ones((1, *shape))) > 0))
 
 
 def shift_of(delta: Linear | None, ranges: tuple[Interval | None, ...]) -> tuple[Array | None, Array | float]:
