@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from workbench.floats.format import Format, ufp
+from workbench.floats.rounding import NEAREST, Mode
 from workbench.graph import Array
 
 SMALLEST = 2.0**-1074
@@ -39,19 +40,38 @@ def growth(unit: float, count: float) -> float:
     return float(expm1(power) * (1 + 2.0**-20)) if power < 700 else inf
 
 
-def rounding_error(size: Array, form: Format) -> Array:
+def unit_of(form: Format, mode: Mode = "nearest-even") -> float:
+    """The largest relative error of one rounding of a normal number: u to nearest, 2u in the other modes."""
+    return form.unit if mode in NEAREST else 2 * form.unit
+
+
+def flushed(form: Format) -> float:
+    """What abrupt underflow can take from, or in directed modes add to, one sum: 0 where underflow is gradual.
+
+    With gradual underflow a sum of two numbers of the format that is subnormal is exact (Hauser 1996).
+    """
+    return 0.0 if form.subnormals else form.normal
+
+
+def rounding_error(size: Array, form: Format, mode: Mode = "nearest-even") -> Array:
     """F1: the largest ``|fl(x) - x|`` over ``|x| <= size``; infinite where fl(x) may overflow.
 
-    ``|fl(x) - x| <= max(u ufp(x), eta/2)``: half the spacing at x.  It is never more than |x|, as 0 is a candidate.
+    To nearest, ``|fl(x) - x| <= max(u ufp(x), eta/2)``: half the spacing at x.  It is never more than |x|, as 0 is a
+    candidate.  In the other modes the whole spacing; with abrupt underflow up to 2^emin instead of eta/2.
     """
     size = np.asarray(size, np.float64)
-    half = max(form.eta / 2, SMALLEST)
+    near = mode in NEAREST
+    half = max(form.eta / 2 if near and form.subnormals else form.eta, SMALLEST)
     with np.errstate(invalid="ignore"):
-        found = np.minimum(np.maximum(form.unit * ufp(size), half), size)
-        return np.asarray(np.where(size <= form.largest, found, np.inf))
+        found = np.maximum(unit_of(form, mode) * ufp(size), half)
+        # away from zero is where "up", "down" and "to-odd" may go from any small number
+        found = np.where(size == 0, 0.0, np.minimum(found, size) if near or mode == "toward-zero" else found)
+        return np.asarray(np.where(size <= min(form.largest, -form.lowest), found, np.inf))
 
 
-def sum_error(signed: Array, form: Format, *, other: Array | None = None) -> Array:
+def sum_error(
+    signed: Array, form: Format, *, other: Array | None = None, mode: Mode = "nearest-even"
+) -> Array:
     """F5: how far the additions of a sum can lead astray, whatever their order and parentheses.
 
     Parameters
@@ -60,6 +80,7 @@ def sum_error(signed: Array, form: Format, *, other: Array | None = None) -> Arr
         has one sign, else its largest positive value (with `other`).  float64, or float32 of `outward32`.
     form : the format of the additions.
     other : ``(..., K)``, the most negative values of the leaves, where they do not have one sign.
+    mode : of rounding; u is 2^-p to nearest and 2^(1-p) otherwise.
 
     Returns
     -------
@@ -74,6 +95,7 @@ def sum_error(signed: Array, form: Format, *, other: Array | None = None) -> Arr
     them, children before parents: the j-th has at most j + 1, since a subtree of k leaves holds k - 1 additions, none
     larger than itself.  T is increasing, hence  error <= u sum_{k=2..m} ufp(T_k (1+u)^(m+1)).
 
+    With abrupt underflow each addition may err by 2^emin besides, which enters T and the result.
     A fused multiply-add rounds the same sum and spares a product's rounding: the bound holds for it too.
     T is evaluated at every b-th k and used for the b - 1 before it: under one per cent above the formula.
     """
@@ -90,13 +112,14 @@ def sum_error(signed: Array, form: Format, *, other: Array | None = None) -> Arr
         down = up if other is None else _sorted(other, block)
         partial = np.maximum(_from_the_end(up, block), _from_the_end(-down[..., ::-1], block))
         slack = 2 * m * form.eta + K * 2.0**-148 * (signed.dtype == np.float32)
-        partial = raised((partial + slack) * (1 + growth(form.unit, 2 * m + 4)) * (1 + 2.0**-20), K)
+        unit = unit_of(form, mode)
+        partial = raised((partial + slack) * (1 + growth(unit, 2 * m + 4)) * (1 + 2.0**-20), K)
         # of the k = 2 .. m, those in (i b, (i + 1) b]
         adds = np.clip(used[..., None] - np.maximum(np.arange(0, up.shape[-1], block), 1), 0, block)
         adds[..., 0] = np.minimum(adds[..., 0], block - 1)
         last = np.where(adds > 0, partial, 0.0)
-        error = raised(form.unit * (adds * ufp(last)).sum(axis=-1), K)
-        return np.asarray(np.where(last.max(axis=-1) <= form.largest, error, np.inf))
+        error = raised(unit * (adds * ufp(last)).sum(axis=-1) + np.maximum(used - 1, 0) * flushed(form), K)
+        return np.asarray(np.where(last.max(axis=-1) <= min(form.largest, -form.lowest), error, np.inf))
 
 
 def _sorted(x: Array, block: int) -> Array:
@@ -135,7 +158,9 @@ def outward32(x: Array) -> Array:
     return (x * (1 + 2.0**-20) + np.copysign(np.where(x == 0, 0.0, 2.0**-148), x)).astype(np.float32)
 
 
-def sum_error_by_totals(positive: Array, negative: Array, terms: int, form: Format) -> Array:
+def sum_error_by_totals(
+    positive: Array, negative: Array, terms: int, form: Format, mode: Mode = "nearest-even"
+) -> Array:
     """F5 with every T_k replaced by the last: ``(m - 1) u ufp(max(P, N) (1+u)^(m+1))``.
 
     Parameters
@@ -147,15 +172,23 @@ def sum_error_by_totals(positive: Array, negative: Array, terms: int, form: Form
     some = size > 0
     size = np.where(some, size + 2 * terms * form.eta, 0.0)
     with np.errstate(invalid="ignore"):
-        size = np.where(some, raised(size * (1 + growth(form.unit, 2 * terms + 4)), terms), 0.0)
-    error = raised(max(terms - 1, 0) * form.unit * ufp(size))
-    return np.asarray(np.where(size <= form.largest, error, np.inf))
+        unit = unit_of(form, mode)
+        size = np.where(some, raised(size * (1 + growth(unit, 2 * terms + 4)), terms), 0.0)
+    error = raised(max(terms - 1, 0) * (unit * ufp(size) + np.where(some, flushed(form), 0.0)))
+    return np.asarray(np.where(size <= min(form.largest, -form.lowest), error, np.inf))
 
 
-def sum_error_classic(total: Array, roundings: int, form: Format) -> Array:
+def sum_error_classic(total: Array, roundings: int, form: Format, mode: Mode = "nearest-even") -> Array:
     """F2 in its compound form: ``((1+u)^r - 1) sum |leaf|`` where no leaf passes through more than r roundings.
 
     Valid for every order, with or without fused multiply-adds (Higham 2002, section 3.1).  No overflow is looked for.
+
+    Raises
+    ------
+    ValueError
+        Abrupt underflow: its errors are not relative to anything.  `sum_error` counts them.
     """
+    if not form.subnormals:
+        raise ValueError(f"{form.name} underflows abruptly, which no relative bound covers: use sum_error")
     with np.errstate(invalid="ignore"):
-        return np.where(total > 0, raised(growth(form.unit, roundings) * total, roundings), 0.0)
+        return np.where(total > 0, raised(growth(unit_of(form, mode), roundings) * total, roundings), 0.0)
