@@ -119,9 +119,14 @@ class FrontEndHook(BuildHookInterface):  # type: ignore[type-arg]  # its configu
         return [NODE_FROM_PIP] if self.needed() and node_path() is None else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build what is stale before hatchling collects the files."""
+        """Build what is stale before hatchling collects the files; a wheel carries the tutorials too."""
         if self.needed():
             build()
+        if (
+            self.target_name == "wheel" and version != "editable"
+        ):  # an editable installation has the checkout's
+            for notebook in sorted((ROOT / "tutorials").glob("*.ipynb")):
+                build_data["force_include"][str(notebook)] = f"workbench/tutorials/{notebook.name}"
 
 
 if __name__ == "__main__":

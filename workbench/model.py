@@ -1,34 +1,39 @@
-"""Model: the live object of the notebook, and the only observable state.
+"""Model: the live object of the notebook: what a person calls, and what it shows.
 
 Views mirror a Model and never compute.  Settings (region, method, number format) are traits; results are frozen
-objects that carry the settings they belong to, so that a bound can never be shown under another epsilon.
+objects that carry the settings they belong to, so that a bound can never be shown under another epsilon.  The state
+itself, and the rules that keep it consistent, stand in `workbench.live`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from traitlets import Bool, Dict, Enum, Float, HasTraits, Instance, Int, Tuple, Unicode, observe, validate
+from traitlets import HasTraits
 
-from workbench import settings
-from workbench.graph import Array, Graph, GraphError
-from workbench.history import History
+from workbench import reproduce, settings
+from workbench.floats.program import Semantics
+from workbench.graph import Array, Graph
+from workbench.live import FORMATS, Live
 from workbench.methods.bounds import Bounds
 from workbench.methods.crown import Progress
-from workbench.methods.named import METHODS
 from workbench.methods.rounding import RoundingBounds
-from workbench.network import Network
+from workbench.overlays import OVERLAYS, overlay_values
 from workbench.region import Norm, Region, RegionError, ball
-from workbench.results import Result, describe_neuron, overlay_values, overlays
+from workbench.relaxations import describe_neuron
 from workbench.semantics.plan import Plan
-from workbench.worker import Worker
+from workbench.spec import Property
+from workbench.tables import Table, printable, shape_text
+from workbench.verdict import Verdict
+from workbench.wanted import Wanted
 
-FORMATS = ("binary64", "binary32", "binary16", "bfloat16")
+__all__ = ["FORMATS", "Model"]
 
 
-class Model(HasTraits):
+class Model(Live):
     """A network that can be run, bounded and looked at.
 
     Parameters
@@ -36,27 +41,15 @@ class Model(HasTraits):
     graph : the network.
     name : a label for people; the file's name where it came from a file.
     path, sha256 : where the network came from, and the hash of those bytes.
+    origin : the Python expression that makes such a model, for "copy code"; None where there is no short one.
     examples : (label, input) pairs to choose from.
     clip : lowest and highest value that an input may take, e.g. ``(0.0, 1.0)`` for pixels.
 
     Notes
     -----
-    Traits to observe or set: `region`, `eps`, `norm`, `example`, `method`, `format`, `selection`, `overlay`, `live`;
-    to observe only: `status`, `result`.  Setting `eps` moves the ball around the current centre.
+    Traits to observe or set: `region`, `eps`, `norm`, `clip`, `example`, `method`, `format`, `selection`, `overlay`,
+    `live`; to observe only: `status`, `result`.  Setting `eps`, or `center`, moves the ball.
     """
-
-    region = Instance(Region, allow_none=True, help="where the inputs may lie")
-    eps = Float(0.0, help="radius of the ball around the centre, in the units of the input")
-    eps_max = Float(0.1, help="right end of the epsilon slider")
-    norm = Enum(("inf", "2", "1", "box"), "inf", help="norm of the ball; 'box': the region is a plain box")
-    example = Int(None, allow_none=True, help="index of the chosen example")
-    method = Enum(METHODS, "crown", help="how bounds are found")
-    format = Enum(FORMATS, "binary32", help="number format whose rounding errors are bounded")
-    selection = Tuple(Unicode(allow_none=True), Int(allow_none=True), default_value=(None, None))
-    overlay = Unicode("width", help="which per-node number colours the graph")
-    live = Bool(True, help="recompute when a setting changes")
-    status = Dict(help="state, message, progress, eta, seq, seconds")
-    result = Instance(Result, allow_none=True, help="the newest result; it says what it belongs to")
 
     def __init__(
         self,
@@ -65,24 +58,14 @@ class Model(HasTraits):
         name: str | None = None,
         path: str | None = None,
         sha256: str | None = None,
+        origin: str | None = None,
         examples: Sequence[tuple[str, Array]] = (),
         clip: tuple[float, float] | None = None,
     ) -> None:
-        super().__init__()
-        self.network = Network(graph)
-        self.graph = graph
         self.name = name or graph.name
-        self.path, self.sha256, self.clip = path, sha256, clip
-        self.examples = [(str(label), np.asarray(x)) for label, x in examples]
-        self.center: Array | None = None
-        self._seq = 0
-        self._history = History()
-        self._moving = False
-        self._watched = False
-        self._worker = Worker(self._deliver, self._report)
-        self.status = settings.status("idle")
-        if self.examples:
-            self.example = 0
+        self.path, self.sha256, self.origin = path, sha256, origin
+        self._shown: dict[str, Any] = {}
+        super().__init__(graph, examples, clip)
 
     # ------------------------------------------------------------------ the network
 
@@ -96,26 +79,38 @@ class Model(HasTraits):
         """The graph made ready to walk."""
         return self.network.plan
 
-    def run(self, x: Array | Mapping[str, Array]) -> Array:
-        """The output for one input or a stack of inputs, computed in the network's own float type.
+    def run(
+        self,
+        x: Array | Mapping[str, Array],
+        semantics: str | Semantics | None = None,
+        order: str | None = None,
+    ) -> Array:
+        """The output for one input or a stack of inputs, in the network's own float type or in a named program.
 
         Parameters
         ----------
         x : array of the input's shape, or a stack of N: ``(N, *shape)``, or with N in place of the file's own batch
             axis of 1; a mapping from input name to array where there are several inputs.
+        semantics : a number format's name, or a `Semantics` (see `floats.program`): run bit for bit as it says.
+        order : of sums, e.g. "sequential" or "blocked(8)", instead of the program's own (see `floats.order`).
 
         Returns
         -------
         array of the (first) output's shape, with N before it (or in place of its batch axis of 1) for a stack.
         """
-        return self.network.run(x)
+        return self.network.run(x, semantics, order)
 
     def values(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
         """Every node's value by name, as `run` computes it."""
         return self.network.values(x)
 
     def bounds(
-        self, method: str | None = None, region: Region | None = None, progress: Progress | None = None
+        self,
+        method: str | None = None,
+        region: Region | None = None,
+        progress: Progress | None = None,
+        *,
+        eps: float | None = None,
     ) -> Bounds:
         """Sound bounds of every node over the region, in real arithmetic.
 
@@ -123,220 +118,129 @@ class Model(HasTraits):
         ----------
         method : "ibp", "crown-ibp" or "crown"; by default the model's.
         region : by default the model's.
+        progress : called with (fraction done, node name); may raise to stop.
+        eps : another radius around the model's centre, in place of `region`.
 
         Returns
         -------
         `Bounds`: name -> interval with `lower` and `upper`, each ``(B, *shape)`` with B the number of regions.
         """
-        return self.network.bounds(method or str(self.method), self._region(region), progress)
+        return self.network.bounds(method or str(self.method), self._where(region, eps), progress)
 
     def rounding(
-        self, format: str | None = None, region: Region | None = None, progress: Progress | None = None
+        self,
+        format: str | None = None,
+        region: Region | None = None,
+        progress: Progress | None = None,
+        *,
+        eps: float | None = None,
     ) -> RoundingBounds:
         """Sound bounds on the rounding error of every neuron over the region, for any order of summation.
 
         Parameters
         ----------
         format : "binary64", "binary32", "binary16" or "bfloat16"; by default the model's.
+        region, progress, eps : as in `bounds`.
+
+        Returns
+        -------
+        `RoundingBounds`: name -> bound on |float value - real value|, ``(B, *shape)``.
         """
-        return self.network.rounding(format or str(self.format), self._region(region), progress)
+        return self.network.rounding(format or str(self.format), self._where(region, eps), progress)
 
-    def _region(self, region: Region | None = None) -> Region:
-        found = region if region is not None else self.region
-        if found is None:
-            raise RegionError(
-                "no region is chosen: set model.region = wb.ball(x, eps=0.02), or call model.explore(x, eps=0.02)"
-            )
-        return found
+    def verify(
+        self,
+        spec: Wanted | Property | str | Path,
+        region: Region | None = None,
+        *,
+        semantics: str = "real",
+        timeout: float | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Verdict:
+        """Decide whether some input of the region leads to outputs that are not wanted.
 
-    # ------------------------------------------------------------------ settings
+        Parameters
+        ----------
+        spec : what the outputs should be (see `workbench.wanted`), or a VNN-LIB property, read or as a path.
+        region : by default the model's; a property says itself where inputs lie.
+        semantics : "real", "onnx" (the network's own float program), or a number format.
+        timeout : seconds; None for no limit.
+        seed : of every random choice.
+        progress : called with (fraction done, words); may raise `KeyboardInterrupt` to stop.
 
-    @validate("example")
-    def _existing(self, proposal: Any) -> Any:
-        index = proposal["value"]
-        if index is not None and not 0 <= index < len(self.examples):
-            raise IndexError(f"there is no example {index}: there are {len(self.examples)}, counted from 0")
-        return index
+        Returns
+        -------
+        `Verdict`: verified, falsified with a counterexample that was replayed exactly, or unknown with the reason.
+        """
+        from workbench.verify import verify
 
-    @observe("example")
-    def _choose(self, change: Any) -> None:
-        if self.example is None:
-            return
-        self.explore(self.examples[self.example][1], show=False)
+        if region is None and isinstance(spec, Wanted):
+            region = self.chosen()
+        options = {"semantics": semantics, "timeout": timeout, "seed": seed, "progress": progress}
+        return verify(self.network, region, spec, name=self.name, digest=self.sha256, **options)  # type: ignore[arg-type]
 
-    @validate("eps")
-    def _possible(self, proposal: Any) -> float:
-        eps = float(proposal["value"])
-        if not np.isfinite(eps) or eps < 0:
-            raise RegionError(f"eps must be a finite number and not negative, not {eps}")
-        return eps
-
-    @validate("region")
-    def _fitting(self, proposal: Any) -> Any:
-        region = proposal["value"]
-        return None if region is None else region.reshape(self.input_shape)
-
-    @observe("eps", "norm")
-    def _rebuild(self, change: Any) -> None:
-        if self._moving or self.center is None:
-            return
-        self.explore(self.center, show=False)
-
-    @observe("region")
-    def _adopt(self, change: Any) -> None:
-        if self._moving:
-            return
-        region = self.region
+    def _where(self, region: Region | None, eps: float | None) -> Region:
+        if eps is None:
+            return self.chosen(region)
         if region is not None:
-            self._moving = True
-            try:
-                self.center = (
-                    region.center[0]
-                    if region.center is not None
-                    else 0.5 * region.lower[0] + 0.5 * region.upper[0]
-                )
-                if region.eps is not None:
-                    self.eps, self.norm = region.eps, region.norm
-                else:
-                    self.eps, self.norm = float(np.max(0.5 * region.upper - 0.5 * region.lower)), "box"
-                self._make_room(self.eps)
-            finally:
-                self._moving = False
-        self._changed()
-
-    @observe("method", "format")
-    def _resettle(self, change: Any) -> None:
-        self._changed()
+            raise RegionError("give either a region or eps: a region has its own size")
+        held = self.chosen()
+        assert self.center is not None  # a model with a region has a centre
+        norm = "inf" if self.norm == "box" else str(self.norm)
+        return ball(self.center, eps, norm, held.clip if held.clip is not None else self.clip)
 
     def explore(
         self, x: Array, eps: float | None = None, norm: Norm | None = None, show: bool = True
     ) -> Model:
-        """Choose an input: the region becomes the ball around it.  Returns the model, so that a cell shows it."""
-        if norm is not None:
-            self.norm = norm
-        center = np.asarray(x, np.float64).reshape(self.input_shape)
-        radius = self.eps if eps is None else eps
-        self._moving = True
-        try:
-            if self.norm == "box":
-                self.norm = "inf"
-            region = ball(center, radius, str(self.norm), self.clip)
-            self.center, self.eps, self.region = center.copy(), float(radius), region
-            self._make_room(float(radius))
-            known = None if self.example is None else self.examples[self.example][1]
-            if known is not None and (known.reshape(-1) != center.reshape(-1)).any():
-                self.example = None
-        finally:
-            self._moving = False
-        self._changed()
+        """Choose an input: the region becomes the ball around it.
+
+        Parameters
+        ----------
+        x : an array with as many numbers as the input has (`input_shape`); it is reshaped.
+        eps : the ball's radius, in the units of the input; by default the present one.
+        norm : "inf", "2" or "1"; by default the present one.
+        show : has no effect, and is taken so that older notebooks run: a cell shows its last expression.
+
+        Returns
+        -------
+        The model itself, so that a cell shows the workbench.
+
+        Raises
+        ------
+        RegionError
+            An input of another size or with NaN, an eps that is negative, a ball outside `clip`.
+
+        Examples
+        --------
+        >>> import workbench as wb
+        >>> model = wb.examples.digits()
+        >>> pictures, labels = wb.examples.pictures()
+        >>> model.explore(pictures[3], eps=0.01)
+        Model('digits.onnx', 7 nodes, 17,226 parameters, eps=0.01)
+        """
+        self._move(x, self.eps if eps is None else eps, norm)
         return self
-
-    def _make_room(self, eps: float) -> None:
-        """Let the slider reach beyond `eps`; it stays as it is while it does."""
-        if eps > self.eps_max:
-            self.eps_max = 2 * eps
-
-    def asked(self) -> settings.Settings:
-        """The settings that a result computed now would belong to."""
-        return settings.Settings(
-            self.eps, str(self.norm), str(self.method), str(self.format), self.example, self.region
-        )
-
-    @property
-    def stale(self) -> bool:
-        """Whether the newest result belongs to other settings than the present ones (or there is none)."""
-        return self.result is None or not self.result.settings.same(self.asked())
-
-    # ------------------------------------------------------------------ work off the main thread
-
-    def watch(self) -> None:
-        """A view calls this: from now on changes of settings are computed in the background."""
-        if not self._watched:
-            self._watched = True
-            if self.region is not None and self.stale:
-                self.compute()
-
-    def _changed(self) -> None:
-        if self.stale and self.status.get("state") in ("fresh", "failed", "cancelled", "idle"):
-            self.status = {**self.status, "state": "stale" if self.result is not None else "idle"}
-        if self._watched and self.live and self.region is not None:
-            self.compute()
-
-    def compute(self) -> int:
-        """Start computing for the present settings in a worker thread; returns the sequence number of the job."""
-        regions = self.network.regions(self._region())
-        self._seq += 1
-        self.status = settings.status("computing", f"{self.method} bounds", seq=self._seq, progress=0.0)
-        asked, center, plan = self.asked(), self.center, self.plan
-        seq = self._seq
-
-        def job(progress: Progress) -> Iterator[Result]:
-            return Result.compute(plan, asked, regions, center, seq, progress)
-
-        self._worker.submit(seq, job)
-        return seq
-
-    def cancel(self) -> None:
-        """Stop the running computation; the previous result stays, marked stale."""
-        if self._worker.cancel():
-            self.status = {**self.status, "state": "cancelled", "message": "cancelled", "progress": None}
-
-    def wait(self, timeout: float = 60.0) -> Model:
-        """Block until the background computation has entered the model (for scripts and tests)."""
-        self._worker.wait(timeout)
-        return self
-
-    def _report(self, seq: int, fraction: float, message: str, eta: float | None) -> None:
-        if seq == self._seq and self.status.get("state") == "computing":
-            self.status = {**self.status, "progress": fraction, "message": message, "eta": eta}
-
-    def _deliver(self, seq: int, result: Result | None, error: BaseException | None, more: bool) -> None:
-        if seq != self._seq or self.status.get("state") == "cancelled":
-            return
-        if error is not None:
-            self.status = {**self.status, "state": "failed", "message": f"{type(error).__name__}: {error}"}
-            return
-        with self.hold_trait_notifications():
-            if result is not None:
-                self.result = result
-            if more:
-                return
-            note, seconds = ("", None) if self.result is None else (self.result.note, self.result.seconds)
-            self.status = settings.status("stale" if self.stale else "fresh", note, seq=seq, seconds=seconds)
-
-    # ------------------------------------------------------------------ selection
-
-    @validate("selection")
-    def _selectable(self, proposal: Any) -> Any:
-        node, index = proposal["value"]
-        if node is not None:
-            size = self.graph[node].size  # an unknown name is refused here
-            if index is not None and not 0 <= index < size:
-                raise GraphError(f"{node!r} has {size} neurons: there is no number {index} to select")
-        return proposal["value"]
-
-    @observe("selection")
-    def _selected(self, change: Any) -> None:
-        old = change["old"] if isinstance(change["old"], tuple) else (None, None)
-        self._history.visited(old, self.selection)
-
-    def back(self) -> None:
-        """Select what was selected before."""
-        self.selection = self._history.back(self.selection)
-
-    def forward(self) -> None:
-        """Undo `back`."""
-        self.selection = self._history.forward(self.selection)
 
     # ------------------------------------------------------------------ what views show
 
     def phases(self, name: str) -> tuple[int, int, int] | None:
-        """Counts of (always on, unstable, always off) neurons of a node that feeds or is a relu; else None."""
+        """Counts of (always on, unstable, always off) neurons of an activation with two pieces; else None."""
+        found = self.neuron_phases(name)
+        return None if found is None else tuple(int(np.sum(found == k)) for k in (1, 0, -1))  # type: ignore[return-value]
+
+    def neuron_phases(self, name: str) -> Array | None:
+        """Each neuron's phase, of the node's shape: 1 always on, 0 unstable, -1 always off; None without phases."""
         return None if self.result is None else self.result.phases(self.plan, name)
+
+    def phase_operand(self, name: str) -> str | None:
+        """The operand whose sign decides the phases of a node, or None where it has none."""
+        found = None if self.result is None else self.result.kink(self.plan, name)
+        return None if found is None else found[0]
 
     def overlays(self) -> list[tuple[str, str, str, bool]]:
         """(key, label, unit, logarithmic) of every overlay."""
-        return overlays()
+        return list(OVERLAYS)
 
     def overlay_values(self, key: str) -> dict[str, float | None]:
         """One number a node for an overlay; None where there is none."""
@@ -346,15 +250,48 @@ class Model(HasTraits):
         """The lines that the newest bounds use for one neuron, ready to draw; None for linear nodes."""
         return None if self.result is None else describe_neuron(self.plan, self.result, name, index)
 
-    def attribution(self, output: int) -> list[tuple[str, int, float]] | None:
-        """The neurons whose own rounding contributes most to one output's error bound."""
+    def attribution(
+        self, output: int | None = None, node: str | None = None
+    ) -> list[tuple[str, int, float]] | None:
+        """The neurons whose own rounding contributes most to the error bound of one output.
+
+        Parameters
+        ----------
+        output : flat index into the output; by default the one that is largest at the centre.
+        node : which output (or other node) is meant; by default the first output.
+
+        Returns
+        -------
+        (node, flat index, contribution), largest first; None where no rounding bounds are computed yet.
+
+        Raises
+        ------
+        IndexError
+            There is no such neuron.
+        """
         if self.result is None or self.result.errors is None:
             return None
-        return self.result.errors.attribution(output, count=None)
+        name = self.graph.outputs[0] if node is None else node
+        if name not in self.result.errors:
+            return None
+        index = int(np.argmax(self.result.values[name])) if output is None else output
+        return self.result.errors.attribution(index, name, count=None)
+
+    # ------------------------------------------------------------------ written down
+
+    def summary(self) -> Table:
+        """The network in a table: a row a node with its operator, shape and number of parameters."""
+        weights = self.graph.weights
+        rows = [("node", "operator", "shape", "parameters")]
+        for node in self.graph:
+            own = sum(int(weights[o].size) for o in set(node.inputs) if o in weights)
+            rows.append((printable(node.name), node.op, shape_text(node.shape), f"{own:,}" if own else ""))
+        title = f"{printable(self.name)}: {len(self.graph):,} nodes, {self.graph.parameters:,} parameters"
+        return Table(title, rows, f"outputs: {', '.join(map(printable, self.graph.outputs))}")
 
     def code(self) -> str:
-        """One line of Python that brings a model of this network to the present settings."""
-        return settings.code(self)
+        """Python that makes a model of this network in an empty namespace and brings it to the present settings."""
+        return reproduce.code(self)
 
     def state(self) -> dict[str, Any]:
         """The settings as small plain data; `restore` takes it back."""
@@ -371,29 +308,38 @@ class Model(HasTraits):
         settings.restore(self, state)
         return self
 
+    # ------------------------------------------------------------------ views
+
     def graph_view(self, **options: Any) -> Any:
         """The computation graph as a widget."""
-        from workbench.views import GraphView
-
-        return GraphView(self, **options)
+        return self._view("GraphView", options)
 
     def bounds_view(self, **options: Any) -> Any:
         """The selected node's bounds as a widget."""
-        from workbench.views import BoundsView
-
-        return BoundsView(self, **options)
+        return self._view("BoundsView", options)
 
     def rounding_view(self, **options: Any) -> Any:
         """The selected node's rounding errors as a widget."""
-        from workbench.views import RoundingView
+        return self._view("RoundingView", options)
 
-        return RoundingView(self, **options)
+    def _view(self, kind: str, options: Mapping[str, Any]) -> Any:
+        """One widget of each kind serves every cell that shows it: nothing piles up when a cell runs again."""
+        from workbench import views
+
+        if options:
+            return getattr(views, kind)(self, **options)
+        held = self._shown.get(kind)
+        if held is None or held.comm is None:  # none yet, or closed
+            held = self._shown[kind] = getattr(views, kind)(self)
+        return held
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        from workbench.views import Workbench
-
-        return Workbench(self)._repr_mimebundle_(**kwargs)
+        return self._view("Workbench", {})._repr_mimebundle_(**kwargs)
 
     def __repr__(self) -> str:
         where = "no region" if self.region is None else f"eps={self.eps:g}"
         return f"Model({self.name!r}, {len(self.graph)} nodes, {self.graph.parameters:,} parameters, {where})"
+
+    def __dir__(self) -> Iterable[str]:
+        hidden = set(dir(HasTraits)) - set(dir(object)) - {"observe", "unobserve"}
+        return [name for name in super().__dir__() if name not in hidden]

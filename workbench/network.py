@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
 import workbench.ops  # noqa: F401  (registers every operator)
+from workbench.floats.program import Semantics
 from workbench.graph import Array, Graph, GraphError
 from workbench.methods.bounds import Bounds
 from workbench.methods.crown import Progress
 from workbench.methods.named import find_bounds
 from workbench.methods.rounding import RoundingBounds, rounding
-from workbench.region import Region
-from workbench.semantics import gradient, real
+from workbench.region import Region, RegionError
+from workbench.semantics import gradient, ieee, real
 from workbench.semantics.plan import Plan, plan_of
 
 
@@ -31,6 +33,23 @@ class Network:
         return plan_of(self.graph)
 
     @property
+    def only_input(self) -> str:
+        """Name of the input.
+
+        Raises
+        ------
+        GraphError
+            Where the network has several inputs, or none.
+        """
+        names = self.graph.inputs
+        if len(names) != 1:
+            raise GraphError(
+                f"{self.graph.name} has {len(names)} inputs ({', '.join(names) or 'none'}): give a mapping from their "
+                "names to arrays. Regions, and so bounds and rounding errors, are for networks of one input so far"
+            )
+        return names[0]
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the (single) input, as in the file.
 
@@ -39,20 +58,30 @@ class Network:
         GraphError
             Where the network has several inputs.
         """
-        names = self.graph.inputs
-        if len(names) != 1:
-            raise GraphError(
-                f"{self.graph.name} has {len(names)} inputs ({', '.join(names)}): name them in a mapping"
-            )
-        return self.graph[names[0]].shape
+        return self.graph[self.only_input].shape
+
+    def point(self, x: Any) -> Array:
+        """One input as float64 in the input's shape.
+
+        Raises
+        ------
+        RegionError
+            What is no array of numbers of that many elements.
+        """
+        shape = self.input_shape
+        try:
+            found = np.asarray(x, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise RegionError(
+                f"an input is an array of numbers, {list(shape)}, not {type(x).__name__}"
+            ) from None
+        if found.size != prod(shape):
+            raise RegionError(f"the input has shape {list(found.shape)}, but the network's has {list(shape)}")
+        return found.reshape(shape)
 
     def inputs(self, x: Array | Mapping[str, Array], dtype: Any = None) -> tuple[dict[str, Array], bool]:
         """Inputs with the engines' batch axis, and whether the file's own batch axis of 1 stands for many."""
-        if isinstance(x, Mapping):
-            given = dict(x)
-        else:
-            assert self.input_shape is not None  # raises where there are several inputs
-            given = {self.graph.inputs[0]: x}
+        given = dict(x) if isinstance(x, Mapping) else {self.only_input: x}
         found, own = {}, False
         for name in self.graph.inputs:
             if name not in given:
@@ -70,24 +99,27 @@ class Network:
             found[name] = array.reshape(-1, *node.shape)
         return found, own
 
-    def run(self, x: Array | Mapping[str, Array]) -> Array:
-        """The output for one input or a stack of inputs, computed in the network's own float type.
+    def run(
+        self,
+        x: Array | Mapping[str, Array],
+        semantics: str | Semantics | None = None,
+        order: str | None = None,
+    ) -> Array:
+        """The (first) output: `Model.run` has the details."""
+        return self.values(x, semantics, order)[self.graph.outputs[0]]
 
-        Parameters
-        ----------
-        x : array of the input's shape, or a stack of N: ``(N, *shape)``, or with N in place of the file's own batch
-            axis of 1; a mapping from input name to array where there are several inputs.
-
-        Returns
-        -------
-        array of the (first) output's shape, with N before it (or in place of its batch axis of 1) for a stack.
-        """
-        return self.values(x)[self.graph.outputs[0]]
-
-    def values(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
+    def values(
+        self,
+        x: Array | Mapping[str, Array],
+        semantics: str | Semantics | None = None,
+        order: str | None = None,
+    ) -> dict[str, Array]:
         """Every node's value by name, as `run` computes it."""
         inputs, own = self.inputs(x)
-        values = real.run(self.plan, inputs)
+        if semantics is None and order is None:
+            values = real.run(self.plan, inputs)
+        else:
+            values = dict(ieee.run(self.plan, inputs, semantics or "binary32", order))
         if own:
             return {k: v[:, 0] if v.ndim > 1 and v.shape[1] == 1 else v for k, v in values.items()}
         if all(v.shape[0] == 1 for v in inputs.values()):
@@ -96,7 +128,7 @@ class Network:
 
     def regions(self, region: Region) -> dict[str, Region]:
         """The region as the methods want it: by input name, in the input's shape."""
-        return {self.graph.inputs[0]: region.reshape(self.input_shape)}
+        return {self.only_input: region.reshape(self.input_shape)}
 
     def bounds(self, method: str, region: Region, progress: Progress | None = None) -> Bounds:
         """Sound bounds of every node over the region, in real arithmetic."""

@@ -37,12 +37,14 @@ class Op:
     formula : one line of plain text for people, e.g. ``"y = max(x, 0)"``.
     latex : the same in LaTeX.
     moves : True where the operator only moves or repeats elements (no arithmetic: exact in every number format).
+    kink : for an activation of two pieces, where it changes from its "off" piece to its "on" piece; else None.
     """
 
     name: str
     formula: str = ""
     latex: str = ""
     moves: bool = False
+    kink: float | None = None
 
     def __post_init__(self) -> None:
         if self.name in OPS:

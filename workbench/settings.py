@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.region import Region
+import numpy as np
+
+from workbench.region import Region, box
 
 if TYPE_CHECKING:
     from workbench.model import Model
@@ -44,16 +46,13 @@ class Settings:
         return self.region is other.region and (self.method, self.format) == (other.method, other.format)
 
 
-def code(model: Model) -> str:
-    """One line of Python that brings a model of the same network to the present settings."""
-    call = f"wb.load({model.path!r})" if model.path else "model"
-    where = "x" if model.example is None else f"model.examples[{model.example}][1]"
-    return f"{call}.explore({where}, eps={model.eps!r}).bounds({str(model.method)!r})"
-
-
 def state(model: Model) -> dict[str, Any]:
-    """The settings as small plain data."""
+    """The settings as small plain data; a centre that is no example, and a box, in full."""
     kept = {k: getattr(model, k) for k in KEPT}
+    if model.region is not None and model.norm == "box":
+        kept["box"] = [model.region.lower[0].ravel().tolist(), model.region.upper[0].ravel().tolist()]
+    elif model.center is not None and model.example is None:
+        kept["center"] = model.center.ravel().tolist()
     return {**kept, "selection": list(model.selection), "network": model.graph.digest}
 
 
@@ -67,9 +66,14 @@ def restore(model: Model, state: Mapping[str, Any]) -> None:
     """
     if state.get("network") not in (None, model.graph.digest):
         raise ValueError("these settings belong to another network")
+    boxed = state.get("norm") == "box"
     for key in KEPT:
-        if key in state:
+        if key in state and not (boxed and key in ("norm", "eps")):
             setattr(model, key, state[key])
+    if "center" in state:
+        model.center = np.array(state["center"])
+    if "box" in state:
+        model.region = box(*(np.array(end).reshape(model.input_shape) for end in state["box"]))
     selection = state.get("selection", (None, None))
     model.selection = (selection[0], selection[1])
 

@@ -12,7 +12,9 @@ from workbench.methods.bounds import Bounds
 from workbench.methods.rounding import RoundingBounds
 from workbench.region import Region
 from workbench.semantics.plan import Plan
+from workbench.tables import down
 
+QUESTION = "Asked: is the output that is largest at the centre the largest over the whole region?"
 LARGEST = 1000  # outputs beyond which "the largest output" is not what a network is about
 
 
@@ -50,14 +52,14 @@ def margin_verdict(
 
     Returns
     -------
-    ``{state, text, details}``: "verified" where every margin's lower bound is positive in real arithmetic,
-    "falsified" where a sampled point of the region surely has another largest output, else "unknown", or "none".
-    In floats the margin must exceed both outputs' rounding error bounds (F13).
+    ``{state, text, question, largest, details}``, the state: "verified" where every margin's lower bound is positive in
+    real arithmetic, "falsified" where a sampled point of the region surely has another largest output, else "unknown",
+    or "none".  In floats the margin must exceed both outputs' rounding error bounds (F13).
     """
     name = plan.graph.outputs[0]
-    center = values[name].reshape(-1)
-    if margin_rows(values[name][0]) is None or name not in plan.live:
+    if name not in plan.live or margin_rows(values[name][0]) is None:
         return {"state": "none", "text": "", "details": []}
+    center = values[name].reshape(-1)
     label = int(np.argmax(center))
     others = np.delete(np.arange(center.size), label)
     held = bounds[name]
@@ -72,14 +74,15 @@ def margin_verdict(
     both = np.nextafter(error[label] + error[others], np.inf)
     real = "verified" if margin > 0 else "unknown"
     floats = "verified" if bool((margins > both).all()) else "unknown"
-    found = _counterexample(plan, samples[name], label, both, rounding)
+    found = _counterexample(plan, samples[name], label, error, rounding)
     if found is not None and margin <= 0:
         real = floats = "falsified"
-    words = {
-        "verified": f"output {label} exceeds every other by at least {_down(margin)}",
-        "unknown": f"output {label} is the largest at the centre; not proved for the whole region "
-        f"(margin \N{GREATER-THAN OR EQUAL TO} {_down(margin)})",
-        "falsified": f"output {label} is the largest at the centre, but output {found} at a point of the region",
+    least = down(margin, 4).replace("-", "\N{MINUS SIGN}")
+    words = {  # the region follows: "for all x with ...", or the region alone where a point was found
+        "verified": f"output {label} is the largest, by at least {least}",
+        "unknown": f"not proved that output {label}, the largest in a run at the centre, is the largest "
+        f"(margin \N{GREATER-THAN OR EQUAL TO} {least})",
+        "falsified": "" if found is None else _contrary(center.astype(np.float64), label, error, *found),
     }[real]
     details = [{"semantics": "reals", "state": real}]
     if rounding is not None:
@@ -87,30 +90,40 @@ def margin_verdict(
     return {
         "state": real,
         "text": words,
+        "question": QUESTION,
+        "largest": [name, label],
         "details": details,
     }
 
 
 def _counterexample(
-    plan: Plan, outputs: Array, label: int, both: Array, rounding: RoundingBounds | None
-) -> int | None:
-    """An output that surely exceeds `label` at a sampled point, in the reals and in floats; else None."""
+    plan: Plan, outputs: Array, label: int, error: Array, rounding: RoundingBounds | None
+) -> tuple[int, bool] | None:
+    """An output that surely exceeds `label` at a sampled point, and whether it surely is the largest there; else None.
+
+    A difference of two outputs that a run computed is beyond doubt where it exceeds their error bounds; taken fourfold,
+    for the rounding of this subtraction and of the sum of the bounds.
+    """
     single = all(plan.graph[name].dtype == "float32" for name in plan.live)
     if rounding is None or rounding.format != "binary32" or not single:
         return None  # the samples were run in binary32: only its error bound says how far they are from the reals
     flat = outputs.reshape(len(outputs), -1).astype(np.float64)
-    others = np.delete(np.arange(flat.shape[1]), label)
-    beaten = flat[:, others] - flat[:, [label]] > 4 * both
-    rows = np.nonzero(beaten)[0]
-    return int(np.argmax(flat[rows[0]])) if rows.size else None
+    beaten = flat - flat[:, [label]] > 4 * (error + error[label])
+    rows = np.nonzero(beaten.any(axis=1))[0]
+    if not rows.size:
+        return None
+    row = flat[rows[0]]
+    other = int(np.argmax(np.where(beaten[rows[0]], row, -np.inf)))
+    return other, _largest(row, other, error)
 
 
-def _down(value: float) -> str:
-    """Four significant digits, rounded down, so that "at least" stays true."""
-    if not np.isfinite(value):
-        return str(value)
-    text = f"{value:.4g}"
-    while float(text) > value:
-        step = 10.0 ** (np.floor(np.log10(abs(value))) - 3) if value else 1e-300
-        text = f"{float(text) - step:.4g}"
-    return text
+def _largest(row: Array, index: int, error: Array) -> bool:
+    """Whether one output of a run is beyond doubt the largest in the reals."""
+    above = row[index] - row > 4 * (error + error[index])
+    return bool(np.delete(above, index).all())
+
+
+def _contrary(center: Array, label: int, error: Array, other: int, largest: bool) -> str:
+    first = "is the largest" if _largest(center, label, error) else "is the largest in a run"
+    then = f"output {other}" if largest else f"output {other} exceeds it"
+    return f"output {label} {first} at the centre, but {then} at a point of the region"

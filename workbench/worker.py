@@ -8,6 +8,7 @@ submitted; in a plain script, where no loop runs, they wait until `wait` is call
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,7 +17,13 @@ from typing import Any
 
 from workbench.methods.crown import Cancelled, Progress
 
-Job = Callable[[Progress], Iterator[Any]]  # results, each better than the one before
+# yields results, each better than the one before, and whether more comes
+Job = Callable[[Progress], Iterator[tuple[Any, bool]]]
+SWITCH = 0.0005  # seconds
+EVERY, QUIET = (
+    0.05,
+    0.25,
+)  # seconds between reports, and before the first: quick work is over before it is worth a word
 
 
 class Worker:
@@ -25,7 +32,8 @@ class Worker:
     Parameters
     ----------
     deliver : called with (seq, result or None, error or None, whether more is coming) on the loop.
-    report : called with (seq, fraction, message, seconds left or None) on the loop, at most 20 times a second.
+    report : called with (seq, fraction, message, seconds left or None) on the loop, at most 20 times a second, and not
+        of quick work.
     """
 
     def __init__(
@@ -82,6 +90,10 @@ class Worker:
         self._drain()
 
     def _serve(self) -> None:
+        # While this thread computes, each message of a view passes through several others (socket, event loop, output),
+        # and every hand-over between threads waits for the interpreter's switch interval: 5 ms by default, which made a
+        # slider lag by tens.  It is lowered for the process, and stays so.
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH))
         while True:
             with self._condition:
                 if self._waiting is None and not self._condition.wait_for(
@@ -93,10 +105,8 @@ class Worker:
                 seq, job, loop = self._waiting
                 self._waiting, self._running = None, seq
             try:
-                result = None
-                for result in job(self._progress(seq, loop)):
-                    self._hand_over((seq, result, None, True), loop)
-                self._hand_over((seq, result, None, False), loop)
+                for result, more in job(self._progress(seq, loop)):
+                    self._hand_over((seq, result, None, more), loop)
             except Cancelled:
                 pass
             except Exception as error:  # noqa: BLE001  # shown in the view as a failed state, never lost in a thread
@@ -125,7 +135,7 @@ class Worker:
             if seq != self._newest:
                 raise Cancelled
             now = perf_counter()
-            if loop is None or loop.is_closed() or now - last < 0.05:
+            if loop is None or loop.is_closed() or now - last < EVERY or now - start < QUIET:
                 return
             last = now
             eta = (now - start) * (1 - fraction) / fraction if fraction > 0.02 and now - start > 0.3 else None

@@ -106,6 +106,9 @@ def test_the_wheel_carries_the_bundle_the_types_and_the_licences(archives: Simpl
     enabled = ".data/data/etc/jupyter/jupyter_server_config.d/nnworkbench.json"
     assert any(name.endswith(enabled) for name in names)
     assert not [name for name in names if "node_modules" in name or name.startswith(("tests/", "widgets/"))]
+    notebooks = {f"workbench/tutorials/{file.name}" for file in (REPOSITORY / "tutorials").glob("*.ipynb")}
+    assert notebooks
+    assert notebooks <= names
 
 
 @pytest.mark.slow
@@ -113,6 +116,7 @@ def test_the_source_archive_carries_the_bundle_and_its_sources(archives: SimpleN
     names = members(archives.sdist)
     assert {f"workbench/static/{name}" for name in BUNDLES} <= names
     assert {"widgets/package.json", "widgets/package-lock.json", "hatch_build.py", "constraints.txt"} <= names
+    assert {"tools/train_examples.py", "tutorials/01-open-a-network.ipynb"} <= names
     assert not [name for name in names if "node_modules" in name]
 
 

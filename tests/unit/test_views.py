@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 import traitlets
 
+import workbench as wb
 from workbench.graph import Graph, Node
+from workbench.model import Model
+from workbench.semantics.plan import infer
 from workbench.views import (
     BoundsView,
     GraphView,
@@ -136,6 +139,15 @@ class FakeModel(traitlets.HasTraits):
         on, off = int((before.lower >= 0).sum()), int((before.upper <= 0).sum())
         return on, 3 - on - off, off
 
+    def neuron_phases(self, name: str) -> Any:
+        if name != "r" or self.result is None:
+            return None
+        before = self.result.bounds["h"]
+        return (before.lower >= 0).astype(int) - (before.upper <= 0).astype(int)
+
+    def phase_operand(self, name: str) -> str | None:
+        return "h" if name == "r" and self.result is not None else None
+
     def overlays(self) -> list[tuple[str, str, str, bool]]:
         return [("width", "bound width, max", "", True), ("ulp", "error, max", "ulp", True)]
 
@@ -157,7 +169,9 @@ class FakeModel(traitlets.HasTraits):
             "curve": [[low, 0.0], [0.0, 0.0], [high, high]],
         }  # fmt: skip
 
-    def attribution(self, output_index: int) -> list[tuple[str, int, float]] | None:
+    def attribution(
+        self, output: int | None = None, node: str | None = None
+    ) -> list[tuple[str, int, float]] | None:
         return [("h", 0, 1e-8), ("h", 1, -4e-8), ("r", 2, 2e-8)]
 
     def cancel(self) -> None:
@@ -176,7 +190,7 @@ class FakeModel(traitlets.HasTraits):
 def arrays(view: Any) -> dict[str, np.ndarray]:
     """The front end's decoding, in Python."""
     return {
-        a["key"]: np.frombuffer(view.detail_data, "<f8", a["length"], a["offset"])
+        a["key"]: np.frombuffer(view.detail_data, f"<{a['type']}", a["length"], a["offset"])
         for a in view.detail["arrays"]
     }
 
@@ -241,6 +255,115 @@ def test_a_refused_epsilon_says_why_and_shows_the_old_one() -> None:
     assert model.eps == view.eps == 0.25 and "epsilon must be" in view.notice
     view.eps = 0.125
     assert model.eps == 0.125 and view.notice == ""
+
+
+@pytest.mark.parametrize(
+    "sent", [{"node": "h", "index": "one"}, {"node": "h", "index": [1]}, {"node": "no such", "index": 0}]
+)
+def test_a_selection_that_makes_no_sense_is_refused(sent: dict[str, Any]) -> None:
+    model = wb.examples.toy()
+    model.selection = ("relu_1", 1)
+    view = Workbench(model)
+    view.selection = sent
+    assert model.selection == ("relu_1", 1)
+    assert view.selection == {"node": "relu_1", "index": 1}
+    assert "was refused" in view.notice
+    view.selection = {}
+    assert model.selection == (None, None)
+
+
+def test_attribution_names_the_output_that_it_explains() -> None:
+    model = wb.examples.toy()
+    model.compute()
+    model.wait()
+    view = RoundingView(model)
+    largest = int(np.argmax(model.result.values["fc2"]))
+    for selected, index in (
+        (("fc2", 0), 0),
+        (("fc2", 1), 1),
+        (("relu_1", 2), largest),
+        (("fc2", None), largest),
+    ):
+        model.selection = selected
+        assert (view.attribution["output"], view.attribution["index"]) == ("fc2", index)
+        assert view.attribution["items"][0]["contribution"] == model.attribution(index, "fc2")[0][2]
+
+
+def test_one_step_of_the_slider_is_one_small_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = wb.examples.digits()
+    view = Workbench(model)
+    model.wait()
+    sent: list[set[str]] = []
+    monkeypatch.setattr(type(view), "send_state", lambda self, key=None: sent.append(set(key or ())))
+    view.set_state({"eps": 0.011})
+    assert model.eps == 0.011
+    assert [keys - {"eps"} for keys in sent] == [{"status"}]
+    model.wait()
+    assert sum("detail" in keys for keys in sent) == 2  # bounds, then rounding errors
+    assert not any({"controls", "graph", "thumbnail"} & keys for keys in sent)
+
+
+def test_one_widget_of_a_kind_serves_every_cell() -> None:
+    model = wb.examples.toy()
+    first = model.graph_view()
+    assert model.graph_view() is first
+    assert model.bounds_view() is not first
+    shown = [
+        model._repr_mimebundle_()[0]["application/vnd.jupyter.widget-view+json"]["model_id"] for _ in range(3)
+    ]
+    assert len(set(shown)) == 1
+    first.close()
+    again = model.graph_view()
+    assert again is not first
+    assert again.comm is not None
+
+
+def test_a_limit_that_the_network_computes_has_no_curve_and_no_fault() -> None:
+    nodes = infer(
+        [
+            Node("x", "Input", (), {}, (1, 1)),
+            Node("m", "Abs", ("x",)),
+            Node("top", "ReduceMax", ("m",), {"keepdims": 0}),
+            Node("c", "Clip", ("x", "low", "top")),
+        ],
+        {"low": np.float32(-1.0)},
+    )
+    model = Model(Graph(nodes, ("c",), {"low": np.float32(-1.0)}))
+    model.explore(np.array([0.5]), eps=0.25)
+    model.compute()
+    model.wait()
+    assert model.status["state"] == "fresh", model.status
+    model.selection = ("c", 0)
+    view = Workbench(model)
+    assert view.neuron["index"] == 0
+    assert not (view.neuron["relaxation"] or {}).get("curve")
+
+
+def test_the_curve_of_a_relu_is_its_two_pieces() -> None:
+    model = wb.examples.toy()
+    model.explore(np.array([0.5, 0.25]), eps=1.0)
+    model.compute()
+    model.wait()
+    for index in range(3):
+        found = model.relaxation("relu_1", index)
+        assert found is not None
+        assert [0.0, 0.0] in found["curve"]
+        assert len(found["curve"]) <= 5
+        assert all(y == max(x, 0.0) for x, y in found["curve"])
+
+
+def test_phases_are_the_bounds_own() -> None:
+    model = wb.examples.digits()
+    model.compute()
+    model.wait()
+    model.selection = ("relu_1", None)
+    got = arrays(BoundsView(model))["phase"]
+    before = model.result.bounds["fc1"]
+    on, off = before.lower.ravel() >= 0, before.upper.ravel() <= 0
+    np.testing.assert_array_equal(got, np.where(on, 1, np.where(off, -1, 0)))
+    assert model.phases("relu_1") == (int(on.sum()), int((got == 0).sum()), int((off & ~on).sum()))
+    assert model.phases("fc1") is None
+    assert 0 in got
 
 
 def test_commands_reach_the_model_and_only_the_known_ones() -> None:

@@ -61,6 +61,7 @@ export function fakeModel(graph: WireGraph, options: Options): Model & { setPyth
     const parts: Record<string, number[]> = { ...f };
     const sample = (g: Fields): number[] => Array.from({ length: S }, () => g.center.map((c, i) => c + (r() - 0.5) * (g.upper[i]! - g.lower[i]!) * 0.5)).flat();
     if (pre) for (const [k, v] of Object.entries(pre)) parts[`pre_${k}`] = v;
+    if (pre) parts["phase"] = pre.lower.map((low, i) => (low >= 0 ? 1 : pre.upper[i]! <= 0 ? -1 : 0));
     parts["samples"] = sample(f);
     if (pre) parts["pre_samples"] = sample(pre);
     if (n.op !== "Input" && n.op !== "Flatten") {
@@ -85,14 +86,13 @@ export function fakeModel(graph: WireGraph, options: Options): Model & { setPyth
       detail_data: new DataView(Float64Array.from(Object.values(parts).flat()).buffer),
       neuron:
         index === null
-          ? { node: n.id, index: null, relaxation: null, numbers: [], code: "" }
+          ? { node: n.id, index: null, relaxation: null, numbers: [] }
           : {
               node: n.id,
               index,
               position: n.shape.length > 3 ? [0, 0, 0, index] : [0, index],
               relaxation: pre ? { l, u, formula: "y = max(z, 0)", upper: { slope, offset: l < 0 && u > 0 ? -slope * l : 0 }, lower: { slope: l >= 0 ? 1 : u > -l ? 0.62 : 0, offset: 0 }, curve: [[l - (u - l) * 0.25, Math.max(0, l - (u - l) * 0.25)], ...(l < 0 && u > 0 ? [[0, 0] as [number, number]] : []), [u + (u - l) * 0.25, Math.max(0, u + (u - l) * 0.25)]], center: [pre.center[index]!, f.center[index]!] } : null,
               numbers: [row("CROWN", "interval", `[${show((pre ?? f).lower[index]!)}, ${show((pre ?? f).upper[index]!)}]`, `[${(pre ?? f).lower[index]}, ${(pre ?? f).upper[index]}]`), row("IBP", "loose", `[${show((pre ?? f).lower_loose[index]!)}, ${show((pre ?? f).upper_loose[index]!)}]`), row("value at the centre", "value", show(f.center[index]!), String(f.center[index])), row("phase", "phase", l >= 0 ? "always on" : u <= 0 ? "always off" : "unstable"), row(`rounding, ${s.format}`, "rounding", "\u2264 3.1e\u22127  (5.2 ulp)"), row("rounding observed", "rounding", "2.4e\u22128")],
-              code: `model.selection = ("${n.id}", ${index})`,
             },
       attribution: { output: graph.outputs[0]!, index: 0, total: 1e-6, count: 264, items: Array.from({ length: 12 }, (_, i) => ({ node: i % 3 ? "fc1" : "fc2", index: (i * 37) % 64, contribution: 2e-7 / (i + 1) })) },
     };
@@ -153,7 +153,7 @@ export function fakeModel(graph: WireGraph, options: Options): Model & { setPyth
     graph: { ...graph, ops: Object.fromEntries(Object.entries(FORMULAS).map(([op, formula]) => [op, { formula, doc: "" }])) },
     stamp: null, overlay: {}, overlays: [{ key: "width", label: "bound width, max" }, { key: "ulp", label: "rounding error, max" }], phases: {},
     selection: { node: options.node ?? (byId.has("relu_1") ? "relu_1" : (graph.nodes[2]?.id ?? null)), index: 17 },
-    controls: { eps: 0.02, eps_max: 0.1, norm: "inf", method: "crown", methods: [{ key: "ibp", label: "IBP" }, { key: "crown-ibp", label: "CROWN-IBP" }, { key: "crown", label: "CROWN" }], format: "binary32", formats: ["binary64", "binary32", "binary16", "bfloat16"].map((key) => ({ key, label: key })), example: 0, examples: ["test image 17, class 7", "test image 18, class 8", "test image 19, class 9"], live: true },
+    controls: { eps_max: 0.1, norm: "inf", methods: [{ key: "ibp", label: "IBP" }, { key: "crown-ibp", label: "CROWN-IBP" }, { key: "crown", label: "CROWN" }], formats: ["binary64", "binary32", "binary16", "bfloat16"].map((key) => ({ key, label: key })), examples: ["test image 17, class 7", "test image 18, class 8", "test image 19, class 9"] },
     thumbnail: { w: 8, h: 8, data: thumb },
     status: {}, verdict: {}, detail: {}, detail_data: new DataView(new ArrayBuffer(0)), neuron: {}, attribution: null,
     code: { workbench: "model.eps = 0.02\nmodel", graph: "model.graph_view()", bounds: "model.bounds_view()", rounding: "model.rounding_view()" },

@@ -6,9 +6,17 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
+from workbench.tables import printable
+
+UsageError: Any = typer.BadParameter.__mro__[
+    1
+]  # typer carries its own copy of click, older ones used the package
 FAULT, BAD_INPUT, UNSUPPORTED, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 130, 141
 
 
@@ -37,14 +45,16 @@ def faults_in_one_sentence() -> Iterator[None]:
 
 def explain(error: Exception) -> tuple[int, str]:
     """Exit code and sentence for what went wrong."""
+    from workbench.floats.program import Unbounded
     from workbench.graph import GraphError
     from workbench.io.vnnlib import VnnlibError
     from workbench.op import UnsupportedOperator
     from workbench.region import RegionError
+    from workbench.wanted import SpecificationError
 
-    if isinstance(error, UnsupportedOperator):
+    if isinstance(error, (UnsupportedOperator, Unbounded)):
         return UNSUPPORTED, str(error)
-    if isinstance(error, (GraphError, RegionError, VnnlibError, BadInput)):
+    if isinstance(error, (GraphError, RegionError, VnnlibError, SpecificationError, BadInput)):
         return BAD_INPUT, str(error)
     if isinstance(error, OSError):
         return BAD_INPUT, f"{error.filename or 'a file'}: {error.strerror or error}"
@@ -65,6 +75,27 @@ def stop(code: int, sentence: str) -> typer.Exit:
     return typer.Exit(code)
 
 
-def printable(text: str) -> str:
-    """`text` in one line, without characters that command a terminal: the names in a file are not trusted."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in text)
+class OwnVoice(TyperGroup):
+    """The commands; wrong usage is told as every other fault is: one sentence, on stderr, and exit code 2."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run, and exit, unless the caller says that this is no program of its own."""
+        alone = options.get("standalone_mode", True)
+        run = partial(super().main, *arguments, **{**options, "standalone_mode": False})
+        if not alone:
+            return run()
+        try:
+            code = run()
+        except UsageError as error:
+            code = stop(BAD_INPUT, usage(error)).exit_code
+        except typer.Abort:
+            code = stop(INTERRUPTED, "interrupted").exit_code
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def usage(error: Any) -> str:
+    """What was wrong with the arguments, and where to read what is right."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "workbench"
+    said = " ".join(error.format_message().split()).removesuffix(".")
+    return f"{said[:1].lower()}{said[1:]} (see {command} --help)"

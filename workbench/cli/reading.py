@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 from workbench.cli.faults import BadInput
+from workbench.cli.options import Norm, Where
 
 if TYPE_CHECKING:
     from workbench.graph import Array
     from workbench.model import Model
-    from workbench.region import Norm, Region
+    from workbench.region import Region
 
 EXAMPLE = "example:"
 
@@ -24,14 +25,6 @@ def open_network(net: str, *, name_all_unsupported: bool = False) -> Model:
     UnsupportedOperator
         For the first operator that has no rules; with `name_all_unsupported` the text names all in the file.
     """
-    if net.startswith(EXAMPLE):
-        from workbench import examples
-
-        name = net.removeprefix(EXAMPLE)
-        if name not in examples.NAMES:
-            raise BadInput(f"there is no example {name!r}; there are: {', '.join(examples.NAMES)}")
-        model: Model = getattr(examples, name)()
-        return model
     from workbench.op import UnsupportedOperator
     from workbench.opening import load
 
@@ -56,15 +49,7 @@ def unsupported(net: str) -> list[str]:
     return sorted(used - set(OPS) - {"Constant"})
 
 
-def read_region(
-    model: Model,
-    vnnlib: Path | None,
-    box: str | None,
-    center: str | None,
-    eps: float | None,
-    norm: Norm,
-    clip: str | None,
-) -> Region:
+def read_region(model: Model, where: Where) -> Region:
     """The region that the options describe, in the shape of the network's input.
 
     Raises
@@ -74,25 +59,26 @@ def read_region(
     """
     from workbench.region import ball
 
-    if (vnnlib is None) == (center is None):
+    if (where.vnnlib is None) == (where.center is None):
         raise BadInput("say where the inputs lie: either --vnnlib FILE, or --center FILE with --eps E")
-    if vnnlib is not None:
-        if eps is not None or clip is not None or norm != "inf":
+    if where.vnnlib is not None:
+        if where.eps is not None or where.clip is not None or where.norm != Norm.inf:
             raise BadInput(
                 "--eps, --norm and --clip go with --center: a VNN-LIB file says itself where inputs lie"
             )
-        return read_boxes(vnnlib, box).reshape(model.input_shape)
-    if box is not None:
+        return read_boxes(where.vnnlib, where.box).reshape(model.input_shape)
+    if where.box is not None:
         raise BadInput("--box goes with --vnnlib")
-    if eps is None:
+    if where.eps is None:
         raise BadInput("--center needs a radius: add --eps E (0 for the point alone)")
-    assert center is not None
-    x = read_center(model, center)
-    if x.size != model.graph[model.graph.inputs[0]].size:
+    assert where.center is not None
+    x = read_center(model, where.center)
+    if x.size != model.graph[model.network.only_input].size:
         raise BadInput(
-            f"{center} has shape {list(x.shape)}, but the network's input has shape {list(model.input_shape)}"
+            f"{where.center} has shape {list(x.shape)}, but the network's input has shape {list(model.input_shape)}"
         )
-    return ball(x.reshape(model.input_shape), eps, norm, None if clip is None else read_clip(clip))
+    clip = None if where.clip is None else read_clip(where.clip)
+    return ball(x.reshape(model.input_shape), where.eps, where.norm.value, clip)
 
 
 def read_boxes(file: Path, box: str | None) -> Region:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from math import isfinite
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.cli.faults import printable
 from workbench.cli.report import network
+from workbench.methods.bounds import widest
+from workbench.region import add_up
+from workbench.tables import OUTWARD, Table, down, printable, shape_text, up
 
 if TYPE_CHECKING:
+    from workbench.cli.options import Where
     from workbench.graph import Array
     from workbench.methods.bounds import Bounds
     from workbench.methods.rounding import RoundingBounds
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from workbench.region import Region
 
 LISTED = 20  # elements of an output that are listed one by one
-DOWN, UP = (Context(prec=5, rounding=direction) for direction in (ROUND_FLOOR, ROUND_CEILING))
 
 
 def network_text(model: Model, net: str) -> str:
@@ -40,59 +40,66 @@ def network_text(model: Model, net: str) -> str:
     )
 
 
-def bounds_text(model: Model, net: str, region: Region, found: Bounds) -> str:
+def bounds_text(model: Model, net: str, region: Region, found: Bounds, where: Where | None = None) -> str:
     """The answer of ``workbench bounds``."""
-    table = [("node", "operator", "shape", "lowest", "highest", "widest")]
-    for n in model.graph:
-        if n.name in found and n.size:
-            b = found[n.name]
-            ends = down(b.lower.min()), up(b.upper.max()), up(b.width.max())
-            table.append((printable(n.name), n.op, shape_text(n.shape), *ends))
+
+    def ends(name: str) -> tuple[str, ...]:
+        b = found[name]
+        return down(b.lower.min()), up(b.upper.max()), up(widest(b))
 
     def element(name: str, at: tuple[int, ...]) -> str:
         return f"in [{float(found[name].lower[0][at])!r}, {float(found[name].upper[0][at])!r}]"
 
-    return "\n".join(
-        [
-            *title(model, net),
-            place(region),
-            f"method     {found.method}, {found.seconds:.3f} s",
-            "claim      for every real input in the region, every value of the network",
-            "           in real arithmetic lies between its bounds",
-            "",
-            *columns(table),
-            "",
-            *outputs(model, {n: found[n].lower[0] for n in model.graph.outputs}, element),
-        ]
-    )
+    unasked = []
+    if where is not None and where.vnnlib is not None:
+        unasked = ["", "not asked  what the property says about outputs: workbench verify does"]
+    head = [
+        f"method     {found.method}, {found.seconds:.3f} s",
+        "claim      for every real input in the region, every value of the network",
+        "           in real arithmetic lies between its bounds",
+    ]
+    table = node_table(model, found, ("lowest", "highest", "widest"), ends)
+    arrays = {n: found[n].lower[0] for n in model.graph.outputs}
+    return "\n".join([*answer(model, net, region, head, table), *outputs(model, arrays, element), *unasked])
 
 
 def rounding_text(model: Model, net: str, region: Region, found: RoundingBounds) -> str:
     """The answer of ``workbench rounding``."""
-    table = [("node", "operator", "shape", "largest error", "in ulps")]
-    for n in model.graph:
-        if n.name in found and n.size:
-            largest = up(found[n.name].max()), up(np.max(found.ulps(n.name)))
-            table.append((printable(n.name), n.op, shape_text(n.shape), *largest))
+
+    def largest(name: str) -> tuple[str, ...]:
+        return up(found[name].max()), up(np.max(found.ulps(name)))
 
     def element(name: str, at: tuple[int, ...]) -> str:
         return f"within {float(found[name][0][at])!r}"
 
-    return "\n".join(
-        [
-            *title(model, net),
-            place(region),
-            f"format     {found.format}, sums in {found.order} order",
-            f"method     {found.real.method} for the real bounds; {found.seconds:.3f} s",
-            "claim      for every real input in the region, the network run in this format",
-            "           differs from the network in real arithmetic by at most the bound",
-            *[f"assumed    {assumption}" for assumption in found.assumptions],
-            "",
-            *columns(table),
-            "",
-            *outputs(model, {n: found[n][0] for n in model.graph.outputs}, element),
-        ]
-    )
+    head = [
+        f"format     {found.format}, sums in {found.order} order",
+        f"method     {found.real.method} for the real bounds; {found.seconds:.3f} s",
+        "claim      for every real input in the region, the network run in this format",
+        "           differs from the network in real arithmetic by at most the bound",
+        *[f"assumed    {assumption}" for assumption in found.assumptions],
+    ]
+    table = node_table(model, found, ("largest error", "in ulps"), largest)
+    arrays = {n: found[n][0] for n in model.graph.outputs}
+    return "\n".join([*answer(model, net, region, head, table), *outputs(model, arrays, element)])
+
+
+def answer(model: Model, net: str, region: Region, head: Sequence[str], table: Table) -> list[str]:
+    """What both answers begin with: the network, the region, what is claimed, and a row a node."""
+    return [*title(model, net), place(region), *head, "", *table.lines(), f"({table.note})", ""]
+
+
+def node_table(
+    model: Model, found: Container[str], names: Sequence[str], numbers: Callable[[str], Sequence[str]]
+) -> Table:
+    """A row for each node that something was found about."""
+    rows = [("node", "operator", "shape", *names)]
+    rows += [
+        (printable(n.name), n.op, shape_text(n.shape), *numbers(n.name))
+        for n in model.graph
+        if n.name in found and n.size
+    ]
+    return Table("", rows, f"{OUTWARD}; --json has all")
 
 
 def title(model: Model, net: str) -> list[str]:
@@ -102,12 +109,15 @@ def title(model: Model, net: str) -> list[str]:
 
 def place(region: Region) -> str:
     """The region in words."""
-    widest = up(np.max(np.nextafter(region.upper - region.lower, np.inf), initial=0.0))
+    widest = up(np.max(add_up(region.upper, -region.lower), initial=0.0))
     text = f"region     {region.lower[0].size:,} inputs, each at most {widest} wide"
-    if region.eps is not None:
-        text += f": within {region.eps!r} of the centre in the {region.norm} norm"
-        if region.clip is not None:
-            text += f", and within [{region.clip[0]!r}, {region.clip[1]!r}]"
+    if region.eps is None:
+        return text
+    text += f": within {region.eps!r} of the centre in the {region.norm} norm"
+    if region.clip is not None:
+        text += f", and within [{region.clip[0]!r}, {region.clip[1]!r}]"
+    if not region.is_box:
+        text += ";\n           the box of these widths cuts the ball; IBP uses the box alone, CROWN both"
     return text
 
 
@@ -122,40 +132,3 @@ def outputs(
             yield f"{printable(name)}{list(at)} {element(name, at)}"
         if array.size > LISTED:
             yield f"... and {array.size - LISTED:,} more: --json has all"
-
-
-def down(value: float) -> str:
-    """A few digits of a lower end, rounded down."""
-    return _brief(value, DOWN)
-
-
-def up(value: float) -> str:
-    """A few digits of an upper end, rounded up.
-
-    >>> up(0.1), down(0.1)
-    ('0.10001', '0.10000')
-    """
-    return _brief(value, UP)
-
-
-def _brief(value: float, context: Context) -> str:
-    return (
-        format(context.create_decimal(Decimal(float(value))), "g") if isfinite(value) else str(float(value))
-    )
-
-
-def shape_text(shape: Sequence[int]) -> str:
-    """``1x10``; a scalar's is ``-``."""
-    return "x".join(map(str, shape)) or "-"
-
-
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows in aligned columns: three of words to the left, then numbers to the right."""
-    wide = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if k < 3 else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, wide, strict=True))
-        )
-        for row in rows
-    ]

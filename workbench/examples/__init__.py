@@ -76,7 +76,8 @@ def digits_tanh() -> Model:
 
 def toy() -> Model:
     """Two inputs, three relu neurons, two outputs, and weights that are short binary fractions: for paper."""
-    model = load(path("toy"), examples=[("(0.5, 0.25)", np.array([[0.5, 0.25]], np.float32))])
+    corner = ("(0.5, 0.25)", np.array([[0.5, 0.25]], np.float32))
+    model = load(path("toy"), examples=[corner], origin="wb.examples.toy()")
     model.eps, model.eps_max = 0.25, 1.0
     return model
 
@@ -85,8 +86,8 @@ def _classifier(name: str) -> Model:
     """The first picture of every digit to choose from, then the second; it begins with a seven."""
     x, labels = pictures()
     order = [int(np.flatnonzero(labels == digit)[k]) for k in range(SHOWN) for digit in range(10)]
-    choices = [(f"{labels[i]} (test picture {i})", x[i]) for i in order]
-    model = load(path(name), examples=choices, clip=(0.0, 1.0))
+    choices = [(f"{labels[i]}{'' if k < 10 else ' (another)'}", x[i]) for k, i in enumerate(order)]
+    model = load(path(name), examples=choices, clip=(0.0, 1.0), origin=f"wb.examples.{name}()")
     model.example = 7
     model.eps = 0.02
     return model

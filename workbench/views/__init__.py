@@ -1,10 +1,11 @@
 """Views of a `Model`: thin widgets, plain plotly figures, a picture without a browser.  No mathematics lives here."""
 
-from workbench.views.figures import errors, widths
+from workbench.views.figures import NEUTRAL, errors, widths
 from workbench.views.svg import graph_svg
 from workbench.views.widgets import BoundsView, GraphView, RoundingView, Workbench, static_html
 
 __all__ = [
+    "NEUTRAL",
     "BoundsView",
     "GraphView",
     "RoundingView",

@@ -1,4 +1,6 @@
-"""The arrays of one node as the front end gets them: one buffer of little-endian float64, and where each array lies.
+"""The arrays of one node as the front end gets them: one buffer, and where each array lies in it.
+
+Numbers are little-endian float64; samples, which are only drawn, are float32 and come last.
 
 Up to `FULL` neurons every neuron is sent.  Beyond, neurons are binned in index order and each bin is represented by
 its *worst* neuron (the widest interval; NaN and infinity count as widest), whose true index is in the array `index`;
@@ -11,23 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from workbench.floats.format import ulp
+from workbench.floats.program import PROGRAMS
 from workbench.graph import Array, Node
 
 FULL = 16_384
 BINS = 4_096
 SAMPLES, SAMPLE_VALUES = 16, 1 << 17  # a haze needs no more: at most so many samples, and so many numbers
 
-# significand bits and smallest normal exponent of the formats: enough to name one ulp on an axis
-_PRECISION = {"binary64": (53, -1022), "binary32": (24, -126), "binary16": (11, -14), "bfloat16": (8, -126)}
-
 
 def ulp_size(magnitude: Array, format: str) -> Array:
     """The size of one unit in the last place of `format` at each magnitude (NaN where it is not finite)."""
-    bits, emin = _PRECISION[format]
-    with np.errstate(all="ignore"):
-        exponent = np.where(magnitude > 0, np.frexp(magnitude)[1] - 1, emin)
-        size: Array = np.ldexp(1.0, np.maximum(exponent, emin) - bits + 1)
-        return np.where(np.isfinite(magnitude), size, np.nan)
+    size = ulp(magnitude, PROGRAMS[format].activations)
+    return np.asarray(np.where(np.isfinite(magnitude), size, np.nan))
 
 
 def _rows(
@@ -60,25 +58,17 @@ def _own(mapping: Any, name: str, n: int) -> Array | None:
     return flat if flat.size == n else None
 
 
-def phase_operand(node: Node, result: Any, counts: tuple[int, int, int] | None) -> str | None:
-    """The operand whose sign decides each neuron's phase, where the counts confirm that zero is the kink."""
-    if counts is None or not node.inputs:
-        return None
-    before = result.bounds.get(node.inputs[0])
-    if before is None or np.size(before.lower) != node.size:
-        return None
-    lower, upper = np.asarray(before.lower), np.asarray(before.upper)
-    on = int((lower >= 0).sum())
-    off = int(((upper <= 0) & ~(lower >= 0)).sum())
-    return node.inputs[0] if (on, node.size - on - off, off) == tuple(counts) else None
-
-
 def pack(
-    node: Node, result: Any, counts: tuple[int, int, int] | None = None, window: tuple[int, int] | None = None
+    node: Node,
+    result: Any,
+    operand: str | None = None,
+    phases: Array | None = None,
+    window: tuple[int, int] | None = None,
 ) -> tuple[dict[str, Any], bytes]:
-    """Everything known about the neurons of `node` in `result`, as (description, float64 bytes).
+    """Everything known about the neurons of `node` in `result`, as (description, bytes).
 
-    The description is the trait ``detail`` of the wire (see `workbench.views.wire`).
+    `operand` is what decides each neuron's phase, and `phases` are these (1 on, 0 unstable, -1 off), where the node has
+    some.  The description is the trait ``detail`` of the wire (see `workbench.views.wire`).
     """
     n, name = node.size, node.name
     bounds, loose = result.bounds.get(name), result.loose.get(name)
@@ -95,8 +85,8 @@ def pack(
         flat[key] = _own(mapping, name, n)
     if flat["lower"] is not None and flat["upper"] is not None and flat["rounding"] is not None:
         flat["ulp"] = ulp_size(np.maximum(np.abs(flat["lower"]), np.abs(flat["upper"])), result.format)
-    operand = phase_operand(node, result, counts)
-    if operand is not None:
+    if operand is not None and phases is not None:
+        flat["phase"] = np.asarray(phases, np.float64).reshape(-1)
         for prefix, source in (("", result.bounds), ("_loose", result.loose)):
             pair = source.get(operand)
             if pair is not None:
@@ -112,7 +102,7 @@ def pack(
         starts = np.arange(0, n, size)
         parts["hull_lower"] = np.minimum.reduceat(flat["lower"], starts)
         parts["hull_upper"] = np.maximum.reduceat(flat["upper"], starts)
-    kept = 0
+    kept = seen = 0
     for key, source_name in (("samples", name), ("pre_samples", operand)):
         drawn = (
             result.samples.get(source_name)
@@ -120,14 +110,15 @@ def pack(
             else None
         )
         if drawn is not None and np.size(drawn) == len(drawn) * n and len(drawn):
+            seen = len(drawn)
             kept = min(len(drawn), SAMPLES, max(1, SAMPLE_VALUES // max(1, len(rows))))
-            parts[key] = (
-                np.asarray(drawn, dtype=np.float64).reshape(len(drawn), n)[:kept][:, rows].reshape(-1)
-            )
+            haze = np.asarray(drawn[:kept], dtype="<f4").reshape(kept, n)  # a picture needs no more digits
+            parts[key] = np.ascontiguousarray(haze[:, rows]).reshape(-1)
     described, offset = [], 0
     for key, part in parts.items():
-        described.append({"key": key, "offset": offset, "length": int(part.size)})
-        offset += 8 * int(part.size)
+        kind = "f4" if part.dtype.itemsize == 4 else "f8"
+        described.append({"key": key, "offset": offset, "length": int(part.size), "type": kind})
+        offset += part.dtype.itemsize * int(part.size)
     detail = {
         "node": name,
         "op": node.op,
@@ -137,8 +128,10 @@ def pack(
         "bin": size,
         "window": [int(rows[0]), int(rows[-1]) + 1] if n > FULL and size == 1 else None,
         "samples": kept,
+        "drawn": seen,
         "operand": operand,
         "arrays": described,
         "bytes": offset,
     }
-    return detail, b"".join(np.ascontiguousarray(part, dtype="<f8").tobytes() for part in parts.values())
+    little = (part.astype(f"<f{part.dtype.itemsize}", copy=False) for part in parts.values())
+    return detail, b"".join(np.ascontiguousarray(part).tobytes() for part in little)

@@ -1,4 +1,4 @@
-"""Plain plotly figures of a model's result: small to save, no live widget behind them."""
+"""Plain plotly figures of a model's result: small to save, no live widget behind them, readable on light and dark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,32 @@ import numpy as np
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-BLUE, PALE, ORANGE = "#1f6fd1", "#b9d5f5", "#d9730d"
+# Each of these has at least 3:1 (text at least 4:1) against white and against JupyterLab's dark #111.
+BLUE, PALE, ORANGE, GREY = "#2f7fe0", "#6592c8", "#d9730d", "#868e9a"
+INK, GRID = "#7a7a7a", "rgba(128,128,128,.28)"
+_AXIS = {
+    "gridcolor": GRID,
+    "linecolor": INK,
+    "zerolinecolor": "rgba(128,128,128,.6)",
+    "showline": True,
+    "ticks": "outside",
+    "tickcolor": INK,
+    "automargin": True,
+}
+#: A plotly template, for ``figure.update_layout(template=NEUTRAL)``: no background of its own and text of a middle
+#: grey, since a saved figure is opened in light and in dark themes.
+NEUTRAL: dict[str, Any] = {
+    "layout": {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": INK, "size": 12},
+        "title": {"font": {"size": 13}, "x": 0, "xanchor": "left", "xref": "paper"},
+        "colorway": [BLUE, ORANGE, "#009e73", "#cc79a7", GREY],
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "hoverlabel": {"font": {"size": 12}},
+    }
+}
 
 
 def _require(model: Any) -> Any:
@@ -23,16 +48,13 @@ def _figure(title: str, y: str) -> go.Figure:
 
     figure = go.Figure()
     figure.update_layout(
-        template="none",
-        title={"text": title, "font": {"size": 13}, "x": 0, "xanchor": "left", "xref": "paper"},
-        font={"size": 12},
+        template=NEUTRAL,
+        title={"text": title},
         height=320,
         margin={"l": 72, "r": 16, "t": 48, "b": 72},
-        yaxis={"type": "log", "title": y, "exponentformat": "power", "gridcolor": "rgba(128,128,128,.25)"},
-        xaxis={"type": "category", "tickangle": -40},
+        yaxis={"type": "log", "title": y, "exponentformat": "power", "dtick": 1},
+        xaxis={"type": "category", "tickangle": -40, "showgrid": False},
         legend={"orientation": "h", "y": 1.08, "x": 1, "xanchor": "right"},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
     )
     return figure
 
@@ -92,5 +114,5 @@ def errors(model: Any) -> go.Figure:
     ):
         found = [(n.name, source.get(n.name)) for n in model.graph] if source is not None else []
         rows = [(name, values) for name, values in found if values is not None and np.max(values) > 0]
-        _spread(figure, rows, label, ORANGE if label == "bound" else "#5d6778", symbol)
+        _spread(figure, rows, label, ORANGE if label == "bound" else GREY, symbol)
     return figure

@@ -10,7 +10,7 @@ import numpy as np
 from workbench.graph import Node
 from workbench.op import OPS
 from workbench.views import text
-from workbench.views.detail import phase_operand, ulp_size
+from workbench.views.detail import ulp_size
 from workbench.views.wire import METHODS
 
 
@@ -24,16 +24,13 @@ def _interval(label: str, kind: str, pair: Any, index: int) -> dict[str, Any]:
     return _row(label, kind, text.interval(low, high), text.exact(low, high), high - low)
 
 
-def _phase(pair: Any, index: int) -> str:
-    if float(np.ravel(pair.lower)[index]) >= 0:
-        return "always on"
-    return "always off" if float(np.ravel(pair.upper)[index]) <= 0 else "unstable"
+PHASES = {1: "always on", 0: "unstable", -1: "always off"}
 
 
 def numbers(model: Any, node: Node, index: int) -> list[dict[str, Any]]:
     """Every number known about neuron `index` (flat) of `node` in the model's result."""
     result, name, rows = model.result, node.name, []
-    operand = phase_operand(node, result, model.phases(name))
+    operand, phases = model.phase_operand(name), model.neuron_phases(name)
     label = METHODS.get(result.method, result.method)
     for source, title, kind in ((result.bounds, label, "interval"), (result.loose, "IBP", "loose")):
         if source is result.loose and result.method == "ibp":
@@ -42,8 +39,8 @@ def numbers(model: Any, node: Node, index: int) -> list[dict[str, Any]]:
             rows.append(_interval(f"{title}, before", kind, source[operand], index))
         if name in source:
             rows.append(_interval(f"{title}, after" if operand else title, kind, source[name], index))
-    if operand is not None:
-        rows.append(_row("phase", "phase", _phase(result.bounds[operand], index), ""))
+    if phases is not None:
+        rows.append(_row("phase", "phase", PHASES[int(np.ravel(phases)[index])], ""))
     if result.values is not None and name in result.values:
         value = float(np.ravel(result.values[name])[index])
         rows.append(_row("value at the centre", "value", text.number(value, 6), text.exact(value), value))
@@ -120,7 +117,6 @@ def neuron(model: Any, node: Node | None, index: int | None) -> dict[str, Any]:
             "index": None,
             "relaxation": None,
             "numbers": [],
-            "code": "",
         }
     return {
         "node": node.name,
@@ -128,5 +124,4 @@ def neuron(model: Any, node: Node | None, index: int | None) -> dict[str, Any]:
         "position": [int(p) for p in np.unravel_index(index, node.shape)] if node.shape else [],
         "relaxation": _relaxation(model, node, index),
         "numbers": numbers(model, node, index),
-        "code": f"{model.code()}\nmodel.selection = ({node.name!r}, {index})",
     }

@@ -71,12 +71,12 @@ class View(anywidget.AnyWidget):
     example = _up(Int, None, allow_none=True)
     live = _up(Bool, True)
     overlay_key = _up(Unicode, "")
-    window = _up(List, None, allow_none=True)
+    window = _up(List, default_value=None, allow_none=True)
 
     def __init__(self, model: Any, **options: Any) -> None:
         super().__init__(**options)
         self._of = model
-        self._pictured: Any = None
+        self._pictured = b""
         with self.hold_sync():
             self._push_graph()
             self._push_settings()
@@ -85,7 +85,7 @@ class View(anywidget.AnyWidget):
             self._push_status()
         self._watching = (
             (self._push_graph, ["graph", "name"]),
-            (self._push_settings, [*wire.SETTINGS, "region", "eps_max", "center", "examples", "live"]),
+            (self._push_settings, [*wire.SETTINGS, "region", "eps_max", "examples", "live"]),
             (self._push_selection, ["selection"]),
             (self._push_overlay, ["overlay"]),
             (self._push_result, ["result"]),
@@ -111,11 +111,16 @@ class View(anywidget.AnyWidget):
             for name in MIRRORED:
                 setattr(self, name, getattr(self._of, name))
             self.controls = wire.controls(self._of) if "controls" in self.PARTS else {"norm": self._of.norm}
-            if "controls" in self.PARTS and self._of.center is not self._pictured:
-                self._pictured = self._of.center
-                self.thumbnail = wire.thumbnail(self._pictured)
-            self.status = wire.status(self._of)
-            self.code = wire.code(self._of)
+            if "controls" in self.PARTS:
+                self._push_picture()
+            self._push_status()
+
+    def _push_picture(self) -> None:
+        center = self._of.center
+        seen = b"" if center is None else center.tobytes()
+        if seen != self._pictured:
+            self._pictured = seen
+            self.thumbnail = wire.thumbnail(center)
 
     def _push_selection(self, _change: Any = None) -> None:
         node, index = self._of.selection
@@ -123,8 +128,8 @@ class View(anywidget.AnyWidget):
             if node != self.selection.get("node"):
                 self.window = None
             self.selection = {"node": node, "index": index}
-            self.code = wire.code(self._of)
             self._push_detail()
+            self._push_code()
 
     def _push_overlay(self, _change: Any = None) -> None:
         if "graph" not in self.PARTS:
@@ -143,7 +148,8 @@ class View(anywidget.AnyWidget):
                 self.detail, self.detail_data = {"node": node.name if node else None}, b""
             else:
                 window = (int(self.window[0]), int(self.window[1])) if self.window else None
-                described, data = pack(node, model.result, model.phases(node.name), window)
+                operand, phases = model.phase_operand(node.name), model.neuron_phases(node.name)
+                described, data = pack(node, model.result, operand, phases, window)
                 self.detail, self.detail_data = {**described, **(wire.stamp(model.result) or {})}, data
             self.neuron = neuron(model, node, model.selection[1])
             if "attribution" in self.PARTS:
@@ -160,25 +166,31 @@ class View(anywidget.AnyWidget):
             self._push_status()
 
     def _push_status(self, _change: Any = None) -> None:
-        self.status = wire.status(self._of)
+        with self.hold_sync():
+            self.status = wire.status(self._of)
+            if self.status["state"] != "computing":  # not at every step of a slider
+                self._push_code()
+
+    def _push_code(self) -> None:
+        self.code = wire.code(self._of)
 
     # ---- front end -> model -------------------------------------------------------------------------------------
 
     def _take(self, change: Any) -> None:
         name, value = change["name"], change["new"]
         target = {"overlay_key": "overlay"}.get(name, name)
-        if name == "selection":
-            index = value.get("index")
-            value = (value.get("node"), None if index is None else int(index))
-        if getattr(self._of, target) == value:
-            return
-        try:
-            setattr(self._of, target, value)
-            self.notice = ""
-        except (traitlets.TraitError, ValueError, LookupError) as error:
-            self.notice = f"{target} = {value!r} was refused: {error}"
-            self._push_settings()
-            self._push_selection()
+        with self.hold_sync():  # everything that follows from it crosses in one message
+            try:
+                if name == "selection":
+                    index = value.get("index")
+                    value = (value.get("node"), None if index is None else int(index))
+                if getattr(self._of, target) != value:
+                    setattr(self._of, target, value)
+                    self.notice = ""
+            except (traitlets.TraitError, ValueError, LookupError, TypeError) as error:
+                self.notice = f"{target} = {value!r} was refused: {error}"
+                self._push_settings()
+                self._push_selection()
 
     def _command(self, _widget: Any, content: Any, _buffers: Any) -> None:
         kind = content.get("type") if isinstance(content, dict) else None
@@ -235,6 +247,12 @@ class Workbench(View):
 
     PARTS: ClassVar = ("graph", "detail", "controls", "attribution")
     _esm = bundle("workbench")
+
+    def __init__(self, model: Any, **options: Any) -> None:
+        outputs = [name for name in model.graph.outputs if name in model.graph.by_name]
+        if model.selection[0] is None and outputs:
+            model.selection = (outputs[0], None)  # what the verdict is about, instead of an empty half
+        super().__init__(model, **options)
 
 
 def static_html(model: Any) -> str:

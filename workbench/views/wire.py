@@ -11,16 +11,17 @@ sides.  Python to front end, as synced traits:
 ``overlay``         ``{key, label, unit, log, values: {id: number or null}}``; ``overlays`` lists ``{key, label}``
 ``phases``          ``{id: [on, unstable, off]}``
 ``selection``       ``{node, index}``, both ways
-``controls``        ``{eps, eps_max, norm, method, methods, format, formats, example, examples, live}``
+``controls``        ``{eps_max, norm, methods, formats, examples}``
 ``thumbnail``       the input as a small picture, ``{w, h, channels, low, high, data}`` or null
 ``status``          the model's status and ``for``: the settings asked for now, ``{eps, norm, method, format, example,
                     region}``
-``verdict``         ``{state, text, math, details: [{semantics, state}]}``
+``verdict``         ``{state, text, math, question, largest: [node, index], details: [{semantics, state}]}``
 ``detail``          the arrays of the selected node (see `workbench.views.detail`), with the stamp's fields beside;
                     ``detail_data``: their bytes
-``neuron``          ``{node, index, relaxation, numbers: [{label, value, unit, kind, text, full}], code}``
+``neuron``          ``{node, index, relaxation, numbers: [{label, value, unit, kind, text, full}]}``
 ``attribution``     ``{output, index, items: [{node, index, contribution}], total}`` or null
-``code``            ``{graph, bounds, rounding, workbench}``: lines of Python that reproduce what is shown
+``code``            ``{graph, bounds, rounding, workbench}``: lines of Python that reproduce what is shown, made when
+                    a computation ends, and not at every step of a slider
 ``notice``          what went wrong with the last thing asked for, or ""
 ==================  ==================================================================================================
 
@@ -38,12 +39,14 @@ from typing import Any
 import numpy as np
 
 import workbench.ops  # noqa: F401  (registers every operator: formulas are shown)
+from workbench.floats.program import PROGRAMS
 from workbench.graph import Graph, Node
+from workbench.methods import named
 from workbench.op import OPS
 from workbench.views import text
 
-METHODS = {"ibp": "IBP", "crown-ibp": "CROWN-IBP", "crown": "CROWN"}
-FORMATS = {"binary64": "binary64", "binary32": "binary32", "binary16": "binary16", "bfloat16": "bfloat16"}
+METHODS = {key: key.upper() for key in named.METHODS}
+FORMATS = {key: key for key in PROGRAMS}
 BALLS = {
     "inf": "\N{DOUBLE VERTICAL LINE}x \N{MINUS SIGN} x\N{SUBSCRIPT ZERO}\N{DOUBLE VERTICAL LINE}\N{INFINITY}",
     "2": "\N{DOUBLE VERTICAL LINE}x \N{MINUS SIGN} x\N{SUBSCRIPT ZERO}\N{DOUBLE VERTICAL LINE}\N{SUBSCRIPT TWO}",
@@ -99,8 +102,9 @@ def region_token(region: Any) -> str:
     if region is None:
         return ""
     seen = hashlib.blake2b(digest_size=8)
-    for end in (region.lower, region.upper):
-        seen.update(np.ascontiguousarray(end, dtype="<f8").tobytes())
+    for part in (region.lower, region.upper, region.center):
+        seen.update(b"-" if part is None else np.ascontiguousarray(part, dtype="<f8").tobytes())
+    seen.update(repr((region.norm, region.eps, region.clip)).encode())
     return seen.hexdigest()
 
 
@@ -155,14 +159,13 @@ def thumbnail(center: Any) -> dict[str, Any] | None:
 
 
 def controls(model: Any) -> dict[str, Any]:
-    """The state of every control, and what may be chosen."""
+    """What the controls may be set to; what they are set to are small traits of their own."""
     return {
-        **settings(model),
+        "norm": model.norm,
         "eps_max": model.eps_max,
         "methods": [{"key": key, "label": label} for key, label in METHODS.items()],
         "formats": [{"key": key, "label": label} for key, label in FORMATS.items()],
         "examples": [str(label) for label, _ in model.examples],
-        "live": model.live,
     }
 
 
@@ -233,15 +236,16 @@ def node_of(model: Any) -> Node | None:
 
 
 def attribution(model: Any) -> dict[str, Any] | None:
-    """Which neurons contribute most to the rounding error of one output."""
-    if model.result is None or not model.graph.outputs:
+    """What contributes most to the rounding error of one output: the selected, else the largest at the centre."""
+    result = model.result
+    if result is None or not model.graph.outputs:
         return None
-    output = model.graph.outputs[0]
     chosen, index = model.selection
-    if chosen in model.graph.outputs:
-        output = chosen
-    index = index if chosen == output and index is not None else 0
-    found = model.attribution(index)
+    output = chosen if chosen in model.graph.outputs else model.graph.outputs[0]
+    if chosen != output or index is None:
+        value = result.values.get(output)
+        index = int(np.argmax(value)) if value is not None and np.size(value) else 0
+    found = model.attribution(index, output)
     if not found:
         return None
     ranked = sorted(found, key=lambda item: -abs(item[2]))

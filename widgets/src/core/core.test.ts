@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { chain, goldenTraits } from "../fake.js";
 import { toDot } from "./export.js";
 import { clip, epsilon, outward, short } from "./format.js";
-import { chunks, findGroups, initialCollapse, pathTo, visible } from "./groups.js";
+import { chunks, findGroups, initialCollapse, nick, pathTo, visible } from "./groups.js";
 import { BOX, layered, layoutDagre, neighbour, ranks } from "./layout.js";
 import { drawn, order, phase, pictures, positionOf, range } from "./neurons.js";
 import { decades, epsToSlider, ramp, sliderToEps, sticky, ticks, viridis } from "./scales.js";
@@ -71,6 +71,13 @@ describe("scales", () => {
     expect(ramp([3, 3], false)!.at(3)).toBe(0.5);
   });
 
+  test("a constant's rounding does not take the colours from everything else, and the legend can say so", () => {
+    const r = ramp([1.78e-15, 0.04, 4], true)!;
+    expect([r.cut, r.high, r.at(1.78e-15), r.at(4)]).toEqual([true, 4, 0, 1]);
+    expect(r.low).toBeCloseTo(4e-6, 12);
+    expect([ramp([1e-3, 4], true)!.cut, ramp([1e-15, 4], false)!.cut]).toEqual([false, false]);
+  });
+
   test("ticks are round and inside", () => {
     expect(ticks(-1.07, 1.3, 5)).toEqual([-1, -0.5, 0, 0.5, 1]);
     expect(ticks(2, 2)).toEqual([2]);
@@ -105,6 +112,17 @@ describe("groups", () => {
     const set = initialCollapse(graph, groups);
     expect(visible(graph, groups, set).boxes.length).toBeLessThan(20);
     expect(initialCollapse(chain(200, () => "g"), findGroups(chain(200, () => "g"))).size).toBe(0);
+  });
+
+  test("what opens is few enough to read, and one group of everything is not closed", () => {
+    const deep = chain(104, (i) => `${Math.floor(i / 30)}/${Math.floor(i / 5)}`);
+    expect(visible(deep, findGroups(deep), initialCollapse(deep, findGroups(deep))).boxes).toHaveLength(4);
+    expect(initialCollapse(chain(30, (i) => `g${i % 3}`), findGroups(chain(30, (i) => `g${i % 3}`))).size).toBe(0);
+  });
+
+  test("a name is shown without its group's path and an exporter's ending", () => {
+    const named = (id: string, group: string): string => nick({ ...chain(1).nodes[0]!, id, group });
+    expect([named("/1/1.0/fn/Add_1_output_0", "1/1.0/fn"), named("1/Add", "1"), named("/0/Conv", "1"), named("fc1", ""), named("_output_0", "")]).toEqual(["Add_1", "Add", "/0/Conv", "fc1", "_output_0"]);
   });
 
   test("every node is in exactly one box, whatever is collapsed", () => {

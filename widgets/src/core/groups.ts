@@ -28,6 +28,7 @@ export interface Visible {
 }
 
 const MANY = 200;
+const READABLE = 14; // boxes that can be read when all of them are in sight
 const SEP = "/";
 
 /** The groups that nodes name ("a/b/c" lies in "a/b" lies in "a"); a large graph that names none is cut into runs. */
@@ -50,6 +51,13 @@ export function findGroups(graph: WireGraph): Map<string, Group> {
     }
   });
   return groups;
+}
+
+/** A node's name without what its neighbours share: the path of its group, and the ending that exporters add. */
+export function nick(node: WireNode): string {
+  const name = node.id.replace(/(.)_output_0$/, "$1");
+  const path = `/${node.group}/`;
+  return node.group && `/${name}`.startsWith(path) ? name.slice(path.length - 1) : node.group && name.startsWith(path) ? name.slice(path.length) : name;
 }
 
 /** Runs of consecutive nodes, cut where the fewest values cross: where one tensor flows, a layer ends. */
@@ -84,13 +92,13 @@ export function chunks(graph: WireGraph): string[] {
   return names;
 }
 
-/** What starts collapsed: nothing in a small graph, else the deepest level that leaves few boxes. */
+/** What starts collapsed: nothing in a small graph, else the deepest level that leaves so few boxes that they can be read. */
 export function initialCollapse(graph: WireGraph, groups: Map<string, Group>): Set<string> {
-  if (graph.nodes.length <= MANY || groups.size === 0) return new Set();
+  if (graph.nodes.length <= 30 || groups.size < 2) return new Set();
   const deepest = Math.max(...[...groups.values()].map((g) => g.depth));
   for (let depth = deepest; depth >= 1; depth--) {
     const set = new Set([...groups.values()].filter((g) => g.depth >= depth).map((g) => g.path));
-    if (depth === 1 || visible(graph, groups, set).boxes.length <= MANY / 2) return set;
+    if (depth === 1 || visible(graph, groups, set).boxes.length <= READABLE) return set;
   }
   return new Set();
 }
@@ -153,4 +161,11 @@ export function visible(graph: WireGraph, groups: Map<string, Group>, collapsed:
 /** The groups that must open for `id` to be seen. */
 export function pathTo(groups: Map<string, Group>, collapsed: ReadonlySet<string>, id: string): string[] {
   return [...groups.values()].filter((g) => collapsed.has(g.path) && g.members.includes(id)).map((g) => g.path);
+}
+
+/** The innermost of the open groups (outermost first) that holds `id`; a group of one node is none. */
+export function innermostOpen(id: string, list: readonly Group[]): string | null {
+  let found: string | null = null;
+  for (const group of list) if (group.members.length > 1 && group.members.includes(id)) found = group.path;
+  return found;
 }

@@ -36,12 +36,10 @@ export function drawn(detail: Detail, side: Side): Drawn | null {
 
 export const hasInput = (detail: Detail): boolean => detail.arrays["pre_lower"] !== undefined;
 
-/** Phase of the neuron at position `i` of the arrays; null where the node has no phases or nothing is known. */
+/** Phase of the neuron at position `i` of the arrays, as Python found it; null where the node has none. */
 export function phase(detail: Detail, i: number): Phase | null {
-  const lower = detail.arrays["pre_lower"]?.[i];
-  const upper = detail.arrays["pre_upper"]?.[i];
-  if (lower === undefined || upper === undefined || Number.isNaN(lower) || Number.isNaN(upper)) return null;
-  return lower >= 0 ? "on" : upper <= 0 ? "off" : "unstable";
+  const found = detail.arrays["phase"]?.[i];
+  return found === undefined || Number.isNaN(found) ? null : found > 0 ? "on" : found < 0 ? "off" : "unstable";
 }
 
 /** The neuron (flat index in its node) at position `i` of the arrays. */

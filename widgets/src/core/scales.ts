@@ -20,6 +20,8 @@ export interface Ramp {
   low: number;
   high: number;
   log: boolean;
+  /** smaller values exist, and share the colour of `low` */
+  cut: boolean;
   /** Position in [0, 1], or null where the value cannot be placed. */
   at(value: number | null | undefined): number | null;
 }
@@ -34,12 +36,16 @@ export function ramp(values: Iterable<number | null | undefined>, log: boolean):
     high = Math.max(high, value);
   }
   if (low > high) return null;
+  // a constant's rounding (1e-15) beside widths near 1 would leave those one colour
+  const cut = log && low < high * 1e-6;
+  if (cut) low = high * 1e-6;
   const f = log ? Math.log10 : (v: number) => v;
   const span = f(high) - f(low);
   return {
     low,
     high,
     log,
+    cut,
     at(value) {
       if (value === null || value === undefined || Number.isNaN(value)) return null;
       if (log && value <= 0) return 0;

@@ -64,12 +64,13 @@ export interface Thumbnail {
   data: number[];
 }
 
-export interface Controls extends Settings {
+/** What the controls may be set to; what they are set to are small traits of their own. */
+export interface Controls {
+  norm: string;
   eps_max: number;
   methods: Choice[];
   formats: Choice[];
   examples: string[];
-  live: boolean;
 }
 
 export interface Status {
@@ -87,6 +88,10 @@ export interface Verdict {
   text: string;
   math: string;
   details: { semantics: string; state: string }[];
+  /** what was asked, in one sentence */
+  question?: string;
+  /** the output that is largest at the centre: node and index */
+  largest?: [string, number] | null;
 }
 
 export interface DetailHeader extends Stamp {
@@ -98,8 +103,11 @@ export interface DetailHeader extends Stamp {
   bin: number;
   window: [number, number] | null;
   samples: number;
+  /** how many samples were drawn altogether */
+  drawn?: number;
   operand: string | null;
-  arrays: { key: string; offset: number; length: number }[];
+  /** `f4` where a picture needs no more digits (samples); otherwise float64 */
+  arrays: { key: string; offset: number; length: number; type?: "f4" | "f8" }[];
   bytes: number;
 }
 
@@ -133,7 +141,6 @@ export interface Neuron {
   position?: number[];
   relaxation: Relaxation | null;
   numbers: NumberRow[];
-  code: string;
 }
 
 export interface Attribution {
@@ -199,11 +206,13 @@ export function decodeDetail(header: Traits["detail"], data: Traits["detail_data
   const { buffer, start, length } = bytesOf(data);
   if (length !== header.bytes) return null;
   const arrays: Record<string, Float64Array> = {};
-  for (const { key, offset, length: count } of header.arrays) {
-    if (offset + 8 * count > length) return null;
+  for (const { key, offset, length: count, type } of header.arrays) {
+    const size = type === "f4" ? 4 : 8;
+    if (offset + size * count > length) return null;
     const at = start + offset;
     // a Float64Array needs 8-byte alignment, which the Jupyter protocol does not promise
-    arrays[key] = at % 8 === 0 ? new Float64Array(buffer, at, count) : new Float64Array(buffer.slice(at, at + 8 * count));
+    if (size === 4) arrays[key] = Float64Array.from(new Float32Array(buffer.slice(at, at + 4 * count)));
+    else arrays[key] = at % 8 === 0 ? new Float64Array(buffer, at, count) : new Float64Array(buffer.slice(at, at + 8 * count));
   }
   return { header, arrays };
 }
@@ -220,6 +229,15 @@ export function settingsNow(model: Model): Settings {
     example: model.get("example") ?? null,
     region: status?.for?.region ?? "",
   };
+}
+
+/** The Python that chooses an input of the right shape, while none is chosen; null afterwards. */
+export function inputCode(model: Model): string | null {
+  const status = model.get("status") as Partial<Status>;
+  const graph = model.get("graph") as Partial<WireGraph>;
+  if (model.get("stamp") || status.for?.region !== "" || status.for.example !== null) return null;
+  const shape = graph.nodes?.find((node) => node.id === graph.inputs?.[0])?.shape;
+  return shape ? `import numpy; model.explore(numpy.zeros((${shape.join(", ")}${shape.length === 1 ? "," : ""})), eps=0.01)` : "model.explore(x, eps=0.01)";
 }
 
 /** Whether something stamped may be shown as an answer to `now`. */

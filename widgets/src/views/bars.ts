@@ -4,7 +4,7 @@ import { exact, methodLabel, outward, short } from "../core/format.js";
 import { indexAt, phase, type Drawn, type Side } from "../core/neurons.js";
 import { ticks } from "../core/scales.js";
 import type { Detail } from "../core/wire.js";
-import { pool, type Axis, type Slot } from "./chart.js";
+import { dotSize, pool, type Axis, type Slot } from "./chart.js";
 import { h, n1, put } from "./dom.js";
 import type { Context } from "./frame.js";
 
@@ -104,8 +104,8 @@ export function drawBars(ctx: Context, detail: Detail, view: Drawn, layer: SVGGE
   one("wb-m-caps", { d: paths.caps, stroke: "var(--int)", "stroke-width": 1.3, fill: "none", "pointer-events": "none" });
   one("wb-m-arrows", { d: paths.arrows, stroke: "var(--int)", "stroke-width": 1.5, fill: "none", "pointer-events": "none" });
   one("wb-m-crosses", { d: paths.crosses, stroke: "var(--no)", "stroke-width": 1.3, fill: "none", "pointer-events": "none" });
-  one("wb-m-haze", { d: paths.haze, stroke: "var(--pt)", "stroke-opacity": 0.3, "stroke-width": 1, fill: "none", "pointer-events": "none" });
-  one("wb-m-dots", { d: paths.dots, stroke: "var(--pt)", "stroke-width": 3, "stroke-linecap": "round", fill: "none", "pointer-events": "none" });
+  one("wb-m-haze", { d: paths.haze, stroke: "var(--pt)", "stroke-opacity": 0.2, "stroke-width": 1, fill: "none", "pointer-events": "none" });
+  one("wb-m-dots", { d: paths.dots, stroke: "var(--pt)", "stroke-width": dotSize(slots), "stroke-linecap": "round", fill: "none", "pointer-events": "none" });
 }
 
 export function describeBar(detail: Detail, view: Drawn, side: Side, i: number): (string | Node)[] {

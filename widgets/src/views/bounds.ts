@@ -10,7 +10,7 @@ import { button, h, picker, put, s, safeName, save, say, segmented } from "./dom
 import { forLabel, mark, write, type Context } from "./frame.js";
 import { standalone } from "./graph-export.js";
 import { hatch } from "./graph-svg.js";
-import { chooseNeuron, chosenIndex, empty, type Pane, type Source } from "./inspect.js";
+import { chooseNeuron, chosenIndex, empty, haze, type Pane, type Source } from "./inspect.js";
 import { makeMaps, quantities } from "./maps.js";
 import { neuronPanel } from "./neuron.js";
 
@@ -59,7 +59,7 @@ export function boundsPane(ctx: Context, source: Source): Pane {
   const maps = makeMaps(ctx, choose);
   const left = h("span", { class: "wb-lab" });
   const right = h("span", { class: "wb-lab wb-clip" });
-  const caption = h("div", { class: "wb-row", style: "justify-content:space-between;padding-left:50px" }, left, chart.pager, right);
+  const caption = h("div", { class: "wb-row", style: "justify-content:space-between;padding-left:60px" }, left, chart.pager, right);
   const panel = neuronPanel(ctx);
   const stage = h("div", { class: "wb-drawn wb-bounds" }, chart.el, maps.el, caption, panel.el);
   const nothing = h("div", { style: "display:contents" });
@@ -147,12 +147,13 @@ export function boundsPane(ctx: Context, source: Source): Pane {
         strip: (i) => [view.lower[i]!, view.upper[i]!, ["unstable", "nan", "infinite"].includes(stateOf(detail, view, i))],
         describe: (i) => describeBar(detail, view, side, i),
         selected,
+        unit: header.operand !== null && side === "input" ? `value before ${header.op.toLowerCase()}` : "value",
         label: `bounds of ${header.n} neurons of ${header.node}, epsilon ${header.eps}, ${methodLabel(header.method)}; arrow keys walk`,
       });
       const by = SORTS.find((one) => one.key === sortNow)!.label;
       say(left, list.length ? `neuron, by ${by}${header.bin > 1 ? `; each bar is the widest of ${header.bin}` : ""}` : "no neuron is unstable here");
       const behind = view.looseLower && header.method !== "ibp" ? `${methodLabel(header.method)} in front, IBP pale behind, ` : "";
-      say(right, `${behind}dot = centre${view.samples ? `, haze = ${header.samples} samples` : ""}`);
+      say(right, `${behind}dot = centre${view.samples ? `, haze = ${haze(header)}` : ""}`);
     }
     panel.show(model.get("neuron") as Partial<Neuron>, header.op);
   }

@@ -36,7 +36,12 @@ export interface ChartData {
   /** the position of the selected neuron, or -1 */
   selected: number;
   label: string;
+  /** title of the vertical axis */
+  unit: string;
 }
+
+/** A dot no wider than its bar: many narrow ones would run together into a line. */
+export const dotSize = (slots: readonly Slot[]): number => Math.min(3, Math.max(1.2, 0.55 * (slots[0]?.w ?? 6)));
 
 export interface Chart {
   el: HTMLElement;
@@ -47,12 +52,14 @@ export interface Chart {
   focus(): void;
 }
 
-const LEFT = 50;
+const LEFT = 60;
 const RIGHT = 8;
 const TOP = 10;
 const TALL = 214;
 const LOW = 184;
 const STRIP = 30;
+const WIDEST = 76;
+const NAMED = 20; // from so many pixels a neuron on, each has its index below it
 
 export function makeChart(ctx: Context, choose: (index: number) => void): Chart {
   const { signal, tip } = ctx;
@@ -105,8 +112,8 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
     const list = data!.order;
     const n = perPage();
     start = Math.min(Math.max(start, 0), Math.max(0, list.length - n));
-    const step = Math.min(room() / n, 40);
-    const w = Math.min(Math.max(1.4, step * 0.7), 18);
+    const step = Math.min(room() / n, WIDEST);
+    const w = Math.min(Math.max(1.4, step * 0.7), 22);
     return Array.from(list.subarray(start, start + n), (i, k) => {
       const mid = LEFT + (k + 0.5) * step;
       return { i, x: mid - w / 2, w, mid };
@@ -125,11 +132,12 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
     }
     const W = width();
     HEIGHT = data.order.length > perPage() ? LOW : TALL;
-    const bottom = HEIGHT - 10;
+    const few = perPage() * NAMED <= room();
+    const bottom = HEIGHT - (few ? 18 : 10);
     put(svg, { height: HEIGHT, viewBox: `0 0 ${W} ${HEIGHT}`, "aria-label": data.label });
     const axis = data.axis(TOP, bottom);
-    drawGrid(axis, W);
     const list = slots();
+    drawGrid(axis, W, few ? list.map(({ i, mid }) => [mid, indexAt(data!.detail, i)]) : []);
     data.marks(marks, list, axis);
     const at = list.find((one) => one.i === data!.selected);
     put(chosen, at ? { hidden: false, x: at.x - 3, y: TOP - 6, width: at.w + 6, height: bottom - TOP + 12 } : { hidden: true });
@@ -144,12 +152,14 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
   }
 
   /** Text is what a page lays out slowest: the axis is made again only where it differs. */
-  function drawGrid(axis: Axis, W: number): void {
+  function drawGrid(axis: Axis, W: number, names: [number, number][]): void {
     const lines = axis.ticks.map((tick) => ({ ...tick, y: axis.y(tick.at).toFixed(1) }));
-    const now = `${W} ${lines.map((line) => `${line.y} ${line.label}`).join(" ")}`;
+    const now = `${W} ${data!.unit} ${lines.map((line) => `${line.y} ${line.label}`).join(" ")} ${names.join(" ")}`;
     if (now === gridNow) return;
     gridNow = now;
     grid.replaceChildren(
+      ...names.map(([x, index]) => s("text", { class: "wb-n", x: x.toFixed(1), y: HEIGHT - 2, "text-anchor": "middle" }, String(index))),
+      s("text", { transform: `translate(10 ${HEIGHT / 2}) rotate(-90)`, "text-anchor": "middle" }, data!.unit),
       ...lines.flatMap(({ y, strong, label }) => [
         s("line", { x1: LEFT, x2: W - RIGHT, y1: y, y2: y, stroke: strong ? "var(--tx3)" : "var(--line2)" }),
         s("text", { class: "wb-n", x: LEFT - 6, y: Number(y) + 4, "text-anchor": "end" }, label),
@@ -196,7 +206,7 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
     const box = svg.getBoundingClientRect();
     const x = ((event.clientX - box.left) * width()) / (box.width || width());
     const list = slots();
-    const step = list.length > 1 ? list[1]!.mid - list[0]!.mid : 40;
+    const step = list.length > 1 ? list[1]!.mid - list[0]!.mid : WIDEST;
     return list.find((one) => Math.abs(one.mid - x) <= step / 2) ?? null;
   }
 

@@ -2,7 +2,7 @@
 
 import { ball, epsilon } from "../core/format.js";
 import { epsToSlider, sliderToEps } from "../core/scales.js";
-import type { Controls, Status, Thumbnail } from "../core/wire.js";
+import { inputCode, type Controls, type Status, type Thumbnail } from "../core/wire.js";
 import { button, h, picker, put, say, segmented } from "./dom.js";
 import { write, type Context } from "./frame.js";
 import { menuButton } from "./menu.js";
@@ -78,6 +78,7 @@ export function controlBar(ctx: Context): ControlBar {
     const value = Number(text.value.trim().replace(",", ".").replace("\u2212", "-") || NaN);
     if (Number.isFinite(value) && value >= 0) {
       typing = false;
+      ctx.toast("");
       setEps(value);
     } else {
       put(text, { "aria-invalid": "true" });
@@ -119,12 +120,12 @@ export function controlBar(ctx: Context): ControlBar {
       ...(
         [
           ["click", "select a node or a neuron; hover only shows"],
-          ["\u2190 \u2191 \u2193 \u2192", "walk along the edges, or the neurons"],
+          ["arrows", "walk along the edges, or the neurons"],
           ["Enter", "open a group; on a node, go to its neurons"],
           ["Esc", "clear the selection"],
           ["/", "search; Enter next, Shift+Enter previous"],
           ["f", "fit the graph"],
-          ["c", "collapse or open a group"],
+          ["c", "fold or open a group"],
           ["e", "go to epsilon"],
           ["[ ]", "back and forward through selections"],
           ["wheel", "zoom, once the graph has been clicked (ctrl+wheel always)"],
@@ -196,6 +197,8 @@ export function controlBar(ctx: Context): ControlBar {
     say(norm, `${ball(c.norm ?? "inf")} \u2264`);
     placeSlider(model.get("eps"));
     showAction();
+    const none = inputCode(model) !== null;
+    for (const part of [slider, text, act]) part.disabled = none;
   }
 
   const el = h(
@@ -208,7 +211,7 @@ export function controlBar(ctx: Context): ControlBar {
     h("label", { class: "wb-row", title: "compute as soon as a setting changes", style: "gap:4px" }, live, h("span", { class: "wb-lab" }, "live")),
     h("span", { class: "wb-row", style: "margin-left:auto;gap:2px" }, act, helpButton, more),
   );
-  ctx.watch(["controls", "eps", "method", "format", "example", "live", "graph", "thumbnail"], show);
+  ctx.watch(["controls", "eps", "method", "format", "example", "live", "graph", "thumbnail", "stamp"], show);
   ctx.watch(["status"], showAction);
   show();
   return {

@@ -13,7 +13,7 @@ export interface Context {
   tip: { show(lines: (string | Node)[], x: number, y: number): void; hide(): void };
   /** Tells a screen reader. */
   announce(text: string): void;
-  /** Tells everybody, for two seconds. */
+  /** Tells everybody, for two seconds; "" takes back what was told. */
   toast(text: string): void;
   /** Puts text on the clipboard and says so. */
   copy(text: string, what: string): void;
@@ -59,10 +59,13 @@ export function mount(el: HTMLElement, model: Model, signal: AbortSignal, label:
   }
   if (typeof matchMedia === "function") matchMedia("(prefers-color-scheme: dark)").addEventListener?.("change", theme, { signal });
 
+  // what hovers over a place is wrong as soon as keys move what lies under it
+  root.addEventListener("keydown", () => (tipBox.hidden = true), { capture: true, signal });
+
   let fading: ReturnType<typeof setTimeout> | undefined;
   signal.addEventListener("abort", () => clearTimeout(fading), { once: true });
   const toast = (text: string): void => {
-    toastBox.hidden = false;
+    toastBox.hidden = !text;
     say(toastBox, text);
     clearTimeout(fading);
     fading = setTimeout(() => (toastBox.hidden = true), 2000);
@@ -104,7 +107,8 @@ export function mount(el: HTMLElement, model: Model, signal: AbortSignal, label:
     colour(name) {
       let found = colours.get(name);
       if (found === undefined) {
-        found = getComputedStyle(root).getPropertyValue(name).trim() || "#888";
+        found = getComputedStyle(root).getPropertyValue(name).trim();
+        if (!found) return "#888"; // not in the page yet: nothing to remember
         colours.set(name, found);
       }
       return found;

@@ -175,6 +175,7 @@ function drawNear(ctx: CanvasRenderingContext2D, p: Prepared, i: number, k: numb
   if (p.shade[i]! >= 0) {
     ctx.fillStyle = `rgb(${viridisRGB(p.shade[i]! / (SHADES - 1)).join()})`;
     ctx.fillRect(x, y, 6, BOX.height);
+    ctx.strokeRect(x, y, 6, BOX.height);
   }
   ctx.fillStyle = palette.tx;
   ctx.font = `600 12px ${palette.font}`;

@@ -2,7 +2,7 @@
 
 import { clip, count, shapeText, short } from "../core/format.js";
 import { BOX, type Placed } from "../core/layout.js";
-import type { Box, Group, Visible } from "../core/groups.js";
+import { nick, type Box, type Group, type Visible } from "../core/groups.js";
 import { type Ramp, viridis } from "../core/scales.js";
 import type { Overlay, Phases } from "../core/wire.js";
 import { put, s } from "./dom.js";
@@ -53,7 +53,7 @@ export function phaseSum(box: Box, phases: Phases): [number, number, number] | n
 }
 
 export const boxTitle = (box: Box): string => (box.node ? box.node.op : box.group!.label);
-export const boxName = (box: Box): string => (box.node ? box.node.id : `${count(box.members.length)} nodes`);
+export const boxName = (box: Box): string => (box.node ? nick(box.node) : `${count(box.members.length)} nodes`);
 
 /** The frames of open groups, around whatever of them is visible. */
 export function hulls(scene: Scene): Hull[] {

@@ -2,7 +2,7 @@
 
 import { toDot, toJson } from "../core/export.js";
 import { count, shapeText, short } from "../core/format.js";
-import { findGroups, initialCollapse, pathTo, visible, type Box, type Group } from "../core/groups.js";
+import { findGroups, initialCollapse, innermostOpen, pathTo, visible, type Box, type Group } from "../core/groups.js";
 import { BOX, DAGRE_LIMIT, DRAW_LIMIT, layered, layoutDagre, neighbour } from "../core/layout.js";
 import { ramp } from "../core/scales.js";
 import type { Overlay, WireGraph } from "../core/wire.js";
@@ -42,9 +42,10 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
   const size = h("span", { class: "wb-lab wb-clip" });
   const shown = h("span", { class: "wb-for" });
   const scale = h("span", { class: "wb-drawn" });
+  const more = h("span", { class: "wb-more wb-lab", hidden: true });
   const overlayPick = picker("colour overlay", (key) => write(model, { overlay_key: key }), signal);
   const search = makeSearch(() => graph, paint, reveal, () => stage.focus(), signal);
-  stage.append(search.el, shown);
+  stage.append(search.el, more);
 
   const camera = makeCamera({
     stage,
@@ -91,14 +92,8 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
       "data-visible": n,
       "data-layout-ms": took.toFixed(1),
     });
-    say(size, n === graph.nodes.length ? `${count(n)} nodes` : `${count(n)} boxes, ${count(graph.nodes.length)} nodes`);
+    say(size, n === graph.nodes.length ? `${count(n)} nodes` : `${count(n)} of ${count(graph.nodes.length)} nodes`);
     paint();
-  }
-
-  function innermostOpen(id: string, list: readonly Group[]): string | null {
-    let found: string | null = null;
-    for (const group of list) if (group.members.length > 1 && group.members.includes(id)) found = group.path;
-    return found;
   }
 
   function paintNow(): Paint {
@@ -129,6 +124,7 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
   function draw(): void {
     if (!scene) return;
     if (world) {
+      world.classList.toggle("wb-far", camera.k < 0.5);
       world.setAttribute("transform", `translate(${camera.x.toFixed(2)} ${camera.y.toFixed(2)}) scale(${camera.k.toFixed(4)})`);
     } else if (prepared) {
       const [w, height] = dims();
@@ -143,6 +139,13 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
       put(stage, { "data-draw-ms": (performance.now() - begun).toFixed(1) });
     }
     put(stage, { "data-zoom": camera.k.toFixed(3) });
+    const [w, height] = dims();
+    const outside = (at: Float64Array, from: number, most: number): number[] => at.reduce((n, v) => [n[0]! + Number(v * camera.k + from < 0), n[1]! + Number(v * camera.k + from > most)], [0, 0]);
+    const [above, below] = outside(scene.placed.y, camera.y, height);
+    const beside = outside(scene.placed.x, camera.x, w).reduce((p, q) => p + q);
+    const told = [below && `${count(below)} below`, above && `${count(above)} above`, beside && `${count(beside)} beside`].filter(Boolean);
+    more.hidden = !told.length;
+    say(more, `${told.join(", ")}: drag, or press f to fit`);
   }
 
   let colours: Palette | null = null;
@@ -153,13 +156,14 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
     return colours;
   }
 
-  /** The first look: readable, beginning where the network begins. */
+  /** The first look: readable, and where the network begins; a selected output, the usual one, does not scroll away from there. */
   function frame(): void {
     if (!scene || !stage.clientWidth) return;
     framed = true;
-    fitTo(camera, scene.placed.width, scene.placed.height, ...dims(), scene.visible.boxes.length > DRAW_LIMIT ? 0.002 : 0.62);
-    if (scene.horizontal && scene.placed.width * camera.k > dims()[0]) camera.x = 6;
-    if (cursor) showBox(cursor);
+    fitTo(camera, scene.placed.width, scene.placed.height, ...dims(), scene.visible.boxes.length > DRAW_LIMIT ? 0.002 : 0.74);
+    const first = scene.visible.boxOf.get(graph.inputs[0] ?? "") ?? 0;
+    if (scene.visible.boxes[first]) showBox(scene.visible.boxes[first].id);
+    if (cursor && !graph.outputs.includes(cursor)) showBox(cursor);
     drawSoon();
   }
 
@@ -177,7 +181,8 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
     const [sx, sy] = [scene.placed.x[i]! * camera.k + camera.x, scene.placed.y[i]! * camera.k + camera.y];
     const [mx, my] = [Math.min((BOX.width / 2) * camera.k + 8, w / 2), (BOX.height / 2) * camera.k + 4];
     if (sx < mx || sx > w - mx) camera.x += w / 2 - sx;
-    if (sy < my || sy > height - my) camera.y += height / 2 - sy;
+    // what is above comes to the upper edge, what is below to the middle
+    if (sy < my || sy > height - my) camera.y += (sy < my ? my + 8 : height / 2) - sy;
     drawSoon();
   }
 
@@ -238,7 +243,7 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
     const own = box ? innermostOpen(box.id, scene!.visible.open) : null;
     if (own !== null) return setCollapsed((set) => set.add(own), `group:${own}`);
     if (groups.size) setCollapsed((set) => (set.size ? set.clear() : [...groups.keys()].forEach((path) => set.add(path))), null);
-    else ctx.toast("this graph has no groups to collapse");
+    else ctx.toast("this graph has no groups to fold");
   }
 
   function reveal(id: string): void {
@@ -323,7 +328,7 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
     const now = paintNow();
     const value = overlayValue(box, now);
     const sum = phaseSum(box, now.phases);
-    const lines: (string | Node)[] = [h("b", {}, boxTitle(box)), boxName(box)];
+    const lines: (string | Node)[] = [h("b", {}, boxTitle(box)), box.node?.id ?? boxName(box)];
     if (box.node) {
       const about = graph.ops?.[box.node.op];
       if (about?.formula) lines.push(h("div", { class: "wb-num" }, about.formula));
@@ -371,11 +376,11 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
       h("span", { class: "wb-grow" }),
       tool("/", "search", "search nodes (/)", () => search.open()),
       tool("f", "fit", "show the whole graph (f)", fit),
-      tool("c", "collapse", "close or open the group (c)", toggle),
+      tool("c", "fold", "close or open the group (c)", toggle),
       menu,
     ),
     stage,
-    h("div", { class: "wb-foot" }, overlayPick.el, scale, h("span", { class: "wb-grow" })),
+    h("div", { class: "wb-foot" }, h("label", { class: "wb-row" }, h("span", { class: "wb-lab" }, "colour"), overlayPick.el), h("div", { class: "wb-row" }, scale, h("span", { class: "wb-grow" }), shown)),
   );
 
   ctx.watch(["graph"], takeGraph);

@@ -1,7 +1,7 @@
 // What all panes of the inspector share: the decoded arrays of the selected node, its stamp, and what to say instead.
 
-import { decodeDetail, type Detail, type DetailHeader } from "../core/wire.js";
-import { h } from "./dom.js";
+import { decodeDetail, inputCode, type Detail, type DetailHeader } from "../core/wire.js";
+import { button, h } from "./dom.js";
 import { write, type Context } from "./frame.js";
 
 export interface Pane {
@@ -46,6 +46,10 @@ export function chosenIndex(ctx: Context, node: string | null): number | null {
   return now.node === node ? (now.index ?? null) : null;
 }
 
+/** A line of Python, and a button that copies it. */
+export const codeLine = (ctx: Context, code: string): HTMLElement =>
+  h("span", { class: "wb-row wb-line" }, h("code", { class: "wb-num wb-clip", title: code }, code), button("copy", "copy this line", () => ctx.copy(code, "the line"), ctx.signal));
+
 /** Why there is nothing to draw, and what to do about it. */
 export function empty(ctx: Context, what: string): HTMLElement {
   const node = (ctx.model.get("selection") as { node?: string | null }).node ?? null;
@@ -55,7 +59,12 @@ export function empty(ctx: Context, what: string): HTMLElement {
   if (status.state === "computing") return box("Computing\u2026", `The ${what} of ${node} will stand here.`);
   if (status.state === "failed") return box("Nothing could be computed", status.message ?? "");
   if (status.state === "cancelled") return box("Cancelled", "Change a setting, or press Compute, to start again.");
-  return box("Nothing is known of this node yet", `Choose an input and an epsilon to compute the ${what} of ${node}.`);
+  const code = inputCode(ctx.model);
+  if (code !== null) return h("div", { class: "wb-empty", "data-state": "empty" }, h("b", {}, "No input is chosen"), `The ${what} of ${node} hold for a region around an input. Choose one in Python:`, codeLine(ctx, code));
+  return box("Nothing is known of this node yet", `Press Compute to see the ${what} of ${node}.`);
 }
+
+/** How many samples are drawn, and of how many: a haze needs no more. */
+export const haze = (header: DetailHeader): string => `${header.samples}${header.drawn && header.drawn > header.samples ? ` of ${header.drawn}` : ""} samples`;
 
 export const headerOf = (detail: Detail | null): DetailHeader | null => detail?.header ?? null;

@@ -92,11 +92,10 @@ export function inspector(ctx: Context, tabs: readonly Tab[]): { el: HTMLElement
   /** A view without the graph has no phase counts: they are in the arrays. */
   function counted(): [number, number, number] | undefined {
     const detail = source.detail();
-    const [lower, upper] = [detail?.arrays["pre_lower"], detail?.arrays["pre_upper"]];
-    if (!detail || !lower || !upper || detail.header.bin > 1 || detail.header.window) return undefined;
-    const on = lower.reduce((sum, v) => sum + (v >= 0 ? 1 : 0), 0);
-    const off = upper.reduce((sum, v, i) => sum + (v <= 0 && !(lower[i]! >= 0) ? 1 : 0), 0);
-    return [on, lower.length - on - off, off];
+    const found = detail?.arrays["phase"];
+    if (!detail || !found || detail.header.bin > 1 || detail.header.window) return undefined;
+    const number = (phase: number): number => found.reduce((sum, v) => sum + (v === phase ? 1 : 0), 0);
+    return [number(1), number(0), number(-1)];
   }
 
   function chip(phase: "on" | "unstable" | "off", n: number): HTMLElement {

@@ -5,18 +5,21 @@ import { type Ramp, viridis } from "../core/scales.js";
 import { decades } from "../core/scales.js";
 import { s } from "./dom.js";
 
-const WIDTH = 92;
+const WIDTH = 128;
 
 export function legend(ramp: Ramp | null, unit: string): SVGSVGElement {
-  const svg = s("svg", { width: WIDTH + 44, height: 30, role: "img" });
+  const svg = s("svg", { width: WIDTH + 4, height: 30, role: "img" });
   if (!ramp) {
     svg.append(s("text", { x: 0, y: 18 }, "nothing computed yet"));
     return svg;
   }
+  const kind = [unit, ramp.log ? "log" : ""].filter(Boolean).join(", ");
+  if (kind) svg.setAttribute("width", String(WIDTH + 14 + 7 * kind.length));
   const ends = ramp.low === ramp.high ? [ramp.low] : [ramp.low, ramp.high];
-  const label = `colour from ${short(ramp.low)} to ${short(ramp.high)} ${unit}, ${ramp.log ? "logarithmic" : "linear"}`;
+  const text = (value: number): string => (ramp.cut && value === ramp.low ? "\u2264\u202f" : "") + short(value);
+  const label = `colour from ${text(ramp.low)} to ${short(ramp.high)} ${unit}, ${ramp.log ? "logarithmic" : "linear"}`;
   svg.setAttribute("aria-label", label);
-  const g = s("g", { transform: "translate(20 2)", "shape-rendering": "crispEdges" }, s("title", {}, label));
+  const g = s("g", { transform: "translate(2 2)", "shape-rendering": "crispEdges" }, s("title", {}, label));
   for (let i = 0; i < 64; i++) g.append(s("rect", { x: ((i * WIDTH) / 64).toFixed(2), width: 1.9, height: 8, fill: viridis(i / 63) }));
   if (ramp.log && ramp.high / ramp.low > 10) {
     for (const value of decades(ramp.low, ramp.high, 12)) {
@@ -26,9 +29,9 @@ export function legend(ramp: Ramp | null, unit: string): SVGSVGElement {
   }
   ends.forEach((value, i) => {
     const x = ends.length === 1 ? WIDTH / 2 : i * WIDTH;
-    g.append(s("text", { class: "wb-n", x, y: 22, "text-anchor": "middle" }, short(value)));
+    g.append(s("text", { class: "wb-n", x, y: 22, "text-anchor": ends.length === 1 ? "middle" : i ? "end" : "start" }, text(value)));
   });
-  g.append(s("text", { x: WIDTH / 2, y: 21, "text-anchor": "middle" }, ends.length === 1 ? "" : [unit, ramp.log ? "log" : ""].filter(Boolean).join(", ")));
+  g.append(s("text", { x: WIDTH + 8, y: 8 }, kind));
   svg.append(g);
   return svg;
 }

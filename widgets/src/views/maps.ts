@@ -13,6 +13,8 @@ export interface Quantity {
   unit: string;
   log: boolean;
   value(i: number): number;
+  /** of a diverging colouring, the value of the full colour */
+  limit?: number;
   /** how a value is coloured where it is not a ramp's business */
   paint?(value: number): [number, number, number];
 }
@@ -146,7 +148,7 @@ export function makeMaps(ctx: Context, choose: (index: number) => void): Maps {
     }
     grid.replaceChildren(...maps);
     put(grid, { "data-eps": detail.header.eps, "data-seq": detail.header.seq, "data-method": detail.header.method });
-    const words = quantity.label === "phase" ? phaseKey() : [h("span", { class: "wb-lab" }, quantity.label), ...(scale ? [legend(scale, quantity.unit)] : [])];
+    const words = quantity.label === "phase" ? phaseKey() : [h("span", { class: "wb-lab" }, quantity.label), ...(scale ? [legend(scale, quantity.unit)] : quantity.limit ? signs(quantity.limit) : [])];
     foot.replaceChildren(...words, h("span", { class: "wb-grow" }));
     if (high - low > last - first) foot.append(back, h("span", { class: "wb-lab" }, `channels ${first}\u2013${last - 1} of ${count(picture.channels)}`), next);
   }
@@ -159,14 +161,27 @@ export function makeMaps(ctx: Context, choose: (index: number) => void): Maps {
       const wide = el.clientWidth || 700;
       const columns = Math.ceil(Math.sqrt(Math.min(picture.channels, PAGE) * 1.8));
       const zoom = Math.max(1, Math.min(14, Math.floor((wide / columns - 10) / picture.width), Math.floor(220 / picture.height)));
+      // rows of equal length: 4 and 4, not 7 and 1
+      const cell = picture.width * zoom + 10;
+      const shown = Math.min(picture.channels, PAGE);
+      const rows = Math.ceil(shown / Math.max(1, Math.floor(wide / cell)));
+      grid.style.maxWidth = `${Math.ceil(shown / rows) * cell}px`;
       now = { detail, picture, quantity, zoom };
       draw(selected);
     },
   };
 }
 
+const square = (rgb: readonly number[]): HTMLElement => h("span", { style: `width:11px;height:11px;border:1px solid var(--tx3);background:rgb(${rgb.join()})` });
+
+/** The legend of a diverging colouring. */
+function signs(limit: number): HTMLElement[] {
+  const paint = diverging(limit);
+  return [-limit, 0, limit].map((v) => h("span", { class: "wb-chip wb-num" }, square(paint(v)), short(v)));
+}
+
 function phaseKey(): HTMLElement[] {
   return ([["always on", ON], ["unstable", UNSTABLE], ["always off", OFF]] as const).map(([name, rgb]) =>
-    h("span", { class: "wb-chip" }, h("span", { style: `width:11px;height:11px;border:1px solid var(--tx3);background:rgb(${rgb.join()})` }), name),
+    h("span", { class: "wb-chip" }, square(rgb), name),
   );
 }

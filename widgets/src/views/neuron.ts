@@ -1,6 +1,6 @@
 // The selected neuron: its relaxation drawn, and its numbers with every digit in reach.
 
-import { exact, short } from "../core/format.js";
+import { exact, outward, short } from "../core/format.js";
 import { ticks } from "../core/scales.js";
 import type { Line, Neuron, Relaxation } from "../core/wire.js";
 import { button, h, onResize, s } from "./dom.js";
@@ -16,7 +16,7 @@ const term = (line: Line): string => {
 };
 
 /** The function, the two lines that stand in for it on [l, u], and the room between them. */
-export function relaxationPicture(r: Relaxation, W = 360): SVGSVGElement {
+export function relaxationPicture(r: Relaxation, W = 360, named: readonly string[] = [outward(r.l, false, 4), outward(r.u, true, 4)]): SVGSVGElement {
   const value = (line: Line, z: number): number => line.slope * z + line.offset;
   const ends = [r.l, r.u];
   const heights = [...r.curve.map((p) => p[1]), ...[r.lower, r.upper].flatMap((line) => (line ? ends.map((z) => value(line, z)) : []))];
@@ -29,7 +29,7 @@ export function relaxationPicture(r: Relaxation, W = 360): SVGSVGElement {
   const y = (v: number): number => H - 26 - ((v - y0) / (y1 - y0)) * (H - 36);
   const p = (z: number, v: number): string => `${x(z).toFixed(1)} ${y(v).toFixed(1)}`;
   const svg = s("svg", { viewBox: `0 0 ${W} ${H}`, width: W, height: H, role: "img", "data-l": exact(r.l), "data-u": exact(r.u), class: "wb-relaxation", style: "max-width:100%;display:block" });
-  const label = `${r.formula} on [${short(r.l, 4)}, ${short(r.u, 4)}]; upper line ${r.upper ? term(r.upper) : "none"}, lower line ${r.lower ? term(r.lower) : "none"}`;
+  const label = `${r.formula} on [${named.join(", ")}]; upper line ${r.upper ? term(r.upper) : "none"}, lower line ${r.lower ? term(r.lower) : "none"}`;
   svg.append(s("title", {}, label));
   for (const v of ticks(y0, y1, 4)) {
     svg.append(s("line", { x1: 40, x2: W - 8, y1: y(v), y2: y(v), stroke: v === 0 ? "var(--tx3)" : "var(--line2)" }), s("text", { class: "wb-n", x: 34, y: y(v) + 4, "text-anchor": "end" }, short(v)));
@@ -46,7 +46,7 @@ export function relaxationPicture(r: Relaxation, W = 360): SVGSVGElement {
   ([[r.l, "l", "middle"], [r.u, "u", "middle"]] as const).forEach(([z, name, anchor], i) => {
     svg.append(
       s("line", { x1: x(z), x2: x(z), y1: 8, y2: H - 24, stroke: "var(--tx3)", "stroke-dasharray": "2 3" }),
-      s("text", { class: "wb-n", x: x(z) + (apart ? 0 : i ? 4 : -4), y: H - 8, "text-anchor": apart ? anchor : i ? "start" : "end" }, `${name} = ${short(z, 4)}`),
+      s("text", { class: "wb-n", x: x(z) + (apart ? 0 : i ? 4 : -4), y: H - 8, "text-anchor": apart ? anchor : i ? "start" : "end" }, `${name} = ${named[i]}`),
     );
   });
   if (r.center && r.center[1] !== null && r.center[1] !== undefined) svg.append(s("circle", { cx: x(r.center[0]), cy: y(r.center[1]), r: 3.5, fill: "var(--pt)" }, s("title", {}, "the value at the centre")));
@@ -73,7 +73,7 @@ export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Parti
     digits = !digits;
     show(...last);
   }, ctx.signal);
-  const code = button("copy code", "the line of Python that selects this neuron", () => ctx.copy(last[0].code ?? "", "the code of this neuron"), ctx.signal);
+  const code = button("copy code", "the Python that reproduces this view of this neuron", () => ctx.copy(ctx.model.get("code")["bounds"] ?? "", "the code of this neuron"), ctx.signal);
 
   function show(neuron: Partial<Neuron>, op: string): void {
     last = [neuron, op];
@@ -88,7 +88,9 @@ export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Parti
     const r = neuron.relaxation;
     const left = h("div", {}, h("div", { class: "wb-lab", style: "min-height:24px;line-height:24px" }, r ? `neuron ${neuron.index}: what the proof uses in place of ${op.toLowerCase()}` : `neuron ${neuron.index}`));
     if (r) {
-      left.append(relaxationPicture(r, width));
+      // the ends as the table writes them: outward, with its digits
+      const ends = neuron.numbers.find((row) => row.kind === "interval" && row.label.endsWith("before"))?.text.slice(1, -1).split(", ");
+      left.append(relaxationPicture(r, width, ends));
       const keys = h("div", { class: "wb-row", style: "flex-wrap:wrap;gap:2px 14px" });
       if (r.upper) keys.append(key("var(--int)", null, `upper ${term(r.upper)}`, `upper line: ${exact(r.upper.slope)} x + ${exact(r.upper.offset)}`));
       if (r.lower) keys.append(key("var(--int)", "5 3", `lower ${term(r.lower)}`, `lower line: ${exact(r.lower.slope)} x + ${exact(r.lower.offset)}`));

@@ -1,10 +1,19 @@
 // The operator pane: what this node computes, from what, and the code that finds it again.
 
 import { count, shapeText } from "../core/format.js";
-import type { WireGraph } from "../core/wire.js";
+import type { WireGraph, WireNode } from "../core/wire.js";
 import { button, h } from "./dom.js";
 import { write, type Context } from "./frame.js";
 import { empty, type Pane } from "./inspect.js";
+
+/** The formula with this node's own attributes in it, where they change it. */
+function formula(node: WireNode): string {
+  if (node.op !== "Gemm") return "";
+  const own = new Map(node.attrs);
+  const times = (key: string): string => (Number(own.get(key) ?? 1) === 1 ? "" : `${own.get(key)} `);
+  const turned = (key: string): string => (Number(own.get(key) ?? 0) ? "\u1d40" : "");
+  return `y = ${times("alpha")}a${turned("transA")} b${turned("transB")} + ${times("beta")}c`;
+}
 
 export function operatorPane(ctx: Context): Pane {
   const { model, signal } = ctx;
@@ -35,7 +44,7 @@ export function operatorPane(ctx: Context): Pane {
     };
     const users = (graph.nodes ?? []).filter((one) => one.inputs.includes(node.id)).map((one) => one.id);
     content.replaceChildren(
-      h("div", { class: "wb-formula" }, about?.formula || node.op),
+      h("div", { class: "wb-formula" }, formula(node) || about?.formula || node.op),
       about?.doc ? h("p", {}, about.doc) : "",
       h(
         "table",

@@ -4,7 +4,7 @@ import { count, exact, outward, short } from "../core/format.js";
 import { indexAt, positionOf } from "../core/neurons.js";
 import { decades } from "../core/scales.js";
 import type { Detail } from "../core/wire.js";
-import { makeChart, pool, type Axis, type Slot } from "./chart.js";
+import { dotSize, makeChart, pool, type Axis, type Slot } from "./chart.js";
 import { button, h, n1, picker, put, s, say, segmented } from "./dom.js";
 import { forLabel, mark, write, type Context } from "./frame.js";
 import { chooseNeuron, chosenIndex, empty, type Pane, type Source } from "./inspect.js";
@@ -17,6 +17,8 @@ export function logAxis(low: number, high: number, top: number, bottom: number):
   return { y, ticks: decades(low, high).map((at) => ({ at, label: short(at, 1) })) };
 }
 
+
+const percent = (share: number): string => (share < 1e-4 ? "< 0.01 %" : `${(100 * share).toPrecision(2)} %`);
 
 export function roundingPane(ctx: Context, source: Source): Pane {
   const { signal, model } = ctx;
@@ -35,7 +37,7 @@ export function roundingPane(ctx: Context, source: Source): Pane {
   code.append(h("span", { class: "wb-wide" }, "code"));
   const tools = h("div", { class: "wb-tools" }, units.el, h("label", {}, h("span", { class: "wb-wide" }, "sort"), sortPick.el), h("span", { class: "wb-grow" }), shown, code);
   const chart = makeChart(ctx, (index) => chooseNeuron(ctx, source.detail()?.header.node ?? null, index));
-  const caption = h("div", { class: "wb-row", style: "justify-content:space-between;padding-left:50px" });
+  const caption = h("div", { class: "wb-row", style: "justify-content:space-between;padding-left:60px" });
   const summary = h("span", { class: "wb-lab" });
   caption.append(summary, chart.pager, h("span", { class: "wb-lab wb-clip" }, "cap = proved, any order of summation; dot = largest seen"));
   const list = h("div", { class: "wb-attribution" });
@@ -50,12 +52,14 @@ export function roundingPane(ctx: Context, source: Source): Pane {
     return unit === "ulp" ? (i) => own[i]! / ulp![i]! : (i) => own[i]!;
   }
 
+  const busy = (): boolean => (model.get("status") as { state?: string }).state === "computing";
+  let told = false; // that it is being computed
   let last: Detail | null = null;
   /** Rounding errors come after the bounds: until they are there, the last ones of this node stay, marked as old. */
   function current(): Detail | null {
     const detail = source.detail();
     if (detail?.arrays["rounding"]) last = detail;
-    else if (last && detail && last.header.node === detail.header.node && (model.get("status") as { state?: string }).state === "computing") return last;
+    else if (last && detail && last.header.node === detail.header.node && busy()) return last;
     return detail;
   }
 
@@ -63,6 +67,10 @@ export function roundingPane(ctx: Context, source: Source): Pane {
     const header = current()?.header ?? null;
     mark(stage, header, model);
     forLabel(shown, header, model);
+    if (stage.hidden && header && told !== busy()) {
+      told = busy();
+      show();
+    }
   }
 
   function show(): void {
@@ -75,7 +83,7 @@ export function roundingPane(ctx: Context, source: Source): Pane {
     nothing.replaceChildren();
     if (!detail || !bound) {
       chart.show(null);
-      const known = detail
+      const known = detail && !busy()
         ? h("div", { class: "wb-empty", "data-state": "empty" }, h("b", {}, "No rounding error here"), detail.header.op === "Input" ? "An input is given exactly: errors begin at the first operation." : `Nothing is known of the rounding error of ${detail.header.node} in ${detail.header.format}.`)
         : empty(ctx, "rounding errors");
       nothing.append(known);
@@ -112,6 +120,7 @@ export function roundingPane(ctx: Context, source: Source): Pane {
         h("div", { class: "wb-lab" }, `${header.format}, any order of summation`),
       ],
       selected,
+      unit: unit === "ulp" ? "error in ulp" : "absolute error",
       label: `rounding errors of ${header.n} neurons of ${header.node} in ${header.format}, logarithmic, ${unit}`,
     });
     say(summary, `${header.format}: every error \u2264 ${outward(worst, true)}${word}`);
@@ -155,7 +164,7 @@ export function roundingPane(ctx: Context, source: Source): Pane {
       if (o !== undefined && o > 0) dots += `M${n1(mid)} ${n1(axis.y(o))}h0.01`;
     });
     for (const [name, d, stroke, width] of [["wb-r-caps", caps, "var(--rnd)", 2], ["wb-r-arrows", arrows, "var(--no)", 1.6], ["wb-r-dots", dots, "var(--pt)", 3]] as const) {
-      put(pool(layer, "path", name, 1)[0]!, { d, stroke, "stroke-width": width, "stroke-linecap": name === "wb-r-dots" ? "round" : null, fill: "none", "pointer-events": "none" });
+      put(pool(layer, "path", name, 1)[0]!, { d, stroke, "stroke-width": name === "wb-r-dots" ? dotSize(slots) : width, "stroke-linecap": name === "wb-r-dots" ? "round" : null, fill: "none", "pointer-events": "none" });
     }
   }
 
@@ -169,7 +178,7 @@ export function roundingPane(ctx: Context, source: Source): Pane {
     const rows = found.items.map((item) => {
       const size = Math.abs(item.contribution ?? 0);
       const bar = s("svg", { width: 140, height: 8, "aria-hidden": "true" }, s("rect", { width: Math.max(1, (140 * size) / largest), height: 8, fill: "var(--rnd2)", stroke: "var(--rnd)", "stroke-width": 0.7 }));
-      const share = found.total ? `${((100 * size) / found.total).toPrecision(2)} %` : "";
+      const share = found.total ? percent(size / found.total) : "";
       const row = h("tr", { class: "wb-click", tabindex: 0, "data-node": item.node, "data-index": item.index, title: "select this neuron" }, h("th", { scope: "row", class: "wb-num" }, `${item.node}[${item.index}]`), h("td", {}, ""), h("td", { style: "text-align:right" }, share), h("td", {}, short(item.contribution)));
       row.children[1]!.append(bar);
       return row;

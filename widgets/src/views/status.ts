@@ -1,20 +1,27 @@
 // The status line: what is stated, in words and in mathematics, for which settings, in which time; and work in progress.
 
 import { ball, epsilon, methodLabel, seconds } from "../core/format.js";
-import { isStale, settingsNow, type Status, type Verdict } from "../core/wire.js";
+import { inputCode, isStale, settingsNow, type Status, type Verdict } from "../core/wire.js";
 import { h, put, say, scheduler } from "./dom.js";
 import { mark, type Context } from "./frame.js";
+import { codeLine } from "./inspect.js";
 import { SLOW_MS } from "./controls.js";
 
 const SIGNS: Record<string, string> = { verified: "\u2713", falsified: "\u2717", unknown: "?" };
 
+/** Python writes plain ASCII here and there; numbers stand in one style everywhere. */
+const polish = (text: string): string => text.replaceAll(">=", "\u2265").replace(/(^|[\s([])-(?=[\d.]|inf)/g, "$1\u2212");
+
 export function statusLine(ctx: Context): HTMLElement {
   const { model, signal } = ctx;
   const pill = h("span", { class: "wb-verdict" });
-  const words = h("span", { style: "min-width:0" });
+  const asked = h("div", { class: "wb-lab" });
+  const words = h("span", {});
   const details = h("span", { class: "wb-row", style: "gap:12px;flex-wrap:wrap" });
-  const said = h("span", { class: "wb-row wb-drawn", style: "gap:2px 12px;flex-wrap:wrap" }, words, details);
-  const statement = h("span", { class: "wb-row wb-grow", style: "flex-basis:280px;gap:12px" }, pill, said);
+  const where = h("span", { class: "wb-math" });
+  const choose = h("span", { style: "min-width:0", hidden: true });
+  const said = h("span", { class: "wb-row wb-drawn", style: "gap:2px 12px;flex-wrap:wrap" }, h("span", { class: "wb-said" }, asked, words, where), choose, details);
+  const statement = h("span", { class: "wb-row wb-grow", style: "flex-basis:440px;gap:12px" }, pill, said);
   const work = h("span", { class: "wb-row", role: "status", style: "flex:0 1 auto" });
   const fill = h("i");
   const bar = h("span", { class: "wb-prog", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
@@ -24,6 +31,7 @@ export function statusLine(ctx: Context): HTMLElement {
   const line = h("div", { class: "wb-stat" }, statement, work);
   const el = h("div", { class: "wb-status" }, notice, line);
 
+  let sample: string | null = null;
   let busySince = 0;
   let waiting: ReturnType<typeof setTimeout> | undefined;
   signal.addEventListener("abort", () => clearTimeout(waiting), { once: true });
@@ -41,9 +49,19 @@ export function statusLine(ctx: Context): HTMLElement {
     const sign = verdict.state && SIGNS[verdict.state];
     const failed = state === "failed";
     put(pill, { "data-state": failed ? "failed" : stale ? "stale" : (verdict.state ?? "none") });
-    say(pill, failed ? "\u2717 FAILED" : stale ? "\u25f7 STALE" : sign ? `${sign} ${verdict.state!.toUpperCase()}` : stamp ? "BOUNDS" : "READY");
-    say(words, failed ? (status.message ?? "") : `${verdict.text ?? ""}${verdict.math ? `, ${verdict.math}` : ""}`);
-    put(words, { style: "min-width:0;overflow-wrap:anywhere" });
+    const code = failed ? null : inputCode(model);
+    if (code !== sample) {
+      sample = code;
+      choose.hidden = code === null;
+      choose.replaceChildren(...(code === null ? [] : [codeLine(ctx, code)]));
+    }
+    say(pill, failed ? "\u2717 FAILED" : stale ? "\u25f7 STALE" : sign ? `${sign} ${verdict.state!.toUpperCase()}` : code !== null ? "NO INPUT" : stamp ? "BOUNDS" : "READY");
+    // only what is proved holds "for all x"; of anything else the region is named
+    const proved = verdict.state === "verified" || verdict.state === "none";
+    const math = failed || !verdict.math ? "" : proved ? verdict.math : `region: ${verdict.math.replace(/^for all x (with|in) /, "")}`;
+    say(words, failed ? (status.message ?? "") : code !== null ? "choose one, and its region is bounded:" : `${polish(verdict.text ?? "")}${math ? (proved ? ", " : "; ") : ""}`);
+    say(where, math);
+    say(asked, sign && !stale && !failed ? (verdict.question ?? "") : "");
     details.hidden = stale;
     details.replaceChildren(
       ...(verdict.details ?? []).map((d) => h("span", { class: "wb-chip", "data-state": d.state }, h("b", { style: `color:var(--${d.state === "verified" ? "ok" : d.state === "falsified" ? "no" : "un"})` }, SIGNS[d.state] ?? "?"), d.semantics)),
@@ -69,7 +87,7 @@ export function statusLine(ctx: Context): HTMLElement {
       const share = status.progress;
       put(bar, { "aria-valuenow": share === null || share === undefined ? null : Math.round(share * 100) });
       fill.style.width = `${100 * (share ?? 0.08)}%`;
-      say(told, [`computing ${f ? `${methodLabel(f.method)}, \u03b5 ${epsilon(f.eps)}` : ""}`, status.message, status.eta ? `about ${seconds(status.eta)} left` : ""].filter(Boolean).join(", "));
+      say(told, [`computing ${f ? `${methodLabel(f.method)}, \u03b5 ${epsilon(f.eps)}` : ""}`, status.message, status.eta ? `about ${Math.ceil(status.eta)} s left` : ""].filter(Boolean).join(", "));
       return;
     }
     busySince = 0;
