@@ -43,12 +43,21 @@ def any_network(draw: Draw) -> Case:
         return name
 
     for _ in range(draw.integer(1, 4)):
-        kind = draw.integer(0, 5)
+        kind = draw.integer(0, 6)
         last = alike[-1]
         if kind <= 1:
             add("Gemm", last, weight(n, n), weight(n))
         elif kind == 2:
             add(draw.pick("Add", "Sub", "Mul", "Max", "Min"), last, draw.pick(*alike))
+        elif (
+            kind == 6
+        ):  # attention with one query: a convex combination of values that depend on the input too
+            add("MatMul", last, weight(n, n))
+            add("Softmax", alike[-1])
+            weights_of = alike[-1]
+            nodes.append(Node(f"column{len(nodes)}", "Transpose", (last,)))
+            nodes.append(Node(f"values{len(nodes)}", "MatMul", (nodes[-1].name, weight(1, n))))
+            add("MatMul", weights_of, nodes[-1].name)
         elif kind == 3:
             add(draw.pick("Add", "Sub", "Mul"), last, weight(n))
         else:

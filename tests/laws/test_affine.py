@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from laws.budget import COUNT
 from laws.checks import boxes_of, check_linear, check_lines, form_of, values_of, widened
+from laws.forms import LINES, MAPS
 from laws.numbers import Draw
 from laws.strategies import EXAMPLES, FOLDED
 from workbench.semantics.affine import Linear, Relaxation
@@ -21,6 +22,10 @@ OPERATORS = sorted(EXAMPLES.keys() - FOLDED)
 def test_lines_are_true_and_linear_maps_are_the_operators_own(op: str, data: st.DataObject) -> None:
     case = EXAMPLES[op](Draw(data))
     form = form_of(case, boxes_of(case))
+    kind = "LINEAR" if isinstance(form, Linear) else "lines"
+    assert op in (MAPS if isinstance(form, Linear) else LINES), (
+        f"{op} gives {kind}: say so in tests/laws/forms.py"
+    )
     if isinstance(form, Linear):
         check_linear(case, form)
     else:

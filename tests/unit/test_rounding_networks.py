@@ -12,7 +12,7 @@ import pytest
 import workbench.ops  # noqa: F401  (registers the operators)
 from networks import relu_network
 from workbench.floats.execute import ORDERS
-from workbench.floats.format import BINARY32, FORMATS
+from workbench.floats.format import BINARY32, FORMATS, fixed_point
 from workbench.floats.program import PROGRAMS, Semantics
 from workbench.floats.rounding import round_to
 from workbench.graph import Graph, Node
@@ -225,8 +225,16 @@ def test_what_a_result_says_about_itself() -> None:
     with pytest.raises(KeyError, match="no rounding bounds for 'q'"):
         found["q"]
     strict = replace(PROGRAMS["binary32"], functions={"tanh": 1.0})
-    with pytest.raises(ValueError, match="assumes nothing about exp"):
-        rounding(plan, found.real, strict)
+    text = " ".join(rounding(plan, found.real, strict).assumptions)
+    assert "tanh in binary32 is within 1 ulp" in text
+    assert "exp in binary32 is within 4 ulp" in text, "a table of one's own stands over the ledger"
+    with pytest.raises(ValueError, match="Softmax has no rounding bound where subnormal numbers are flushed"):
+        rounding(plan, found.real, replace(strict, subnormals="flush"))
+    whole = fixed_point(16, 8)
+    with pytest.raises(ValueError, match="fixed point; this program can be run, not bounded"):
+        rounding(plan, found.real, Semantics("fixed", whole, whole, whole))
+    with pytest.raises(ValueError, match="'q', which is no node"):
+        rounding(plan, found.real, replace(strict, nodes={"q": strict}))
 
 
 def test_a_program_of_ones_own() -> None:

@@ -10,17 +10,25 @@ every result says which of these assumptions it rests on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from workbench.floats.errors import rounding_error
-from workbench.floats.format import BFLOAT16, BINARY16, BINARY32, BINARY64, Format, ulp
+from workbench.floats.format import BFLOAT16, BINARY16, BINARY32, BINARY64, Format, Overflow, ulp
+from workbench.floats.machine import NEAREST, Machine, Subnormals
+from workbench.floats.order import Order, order_of
+from workbench.floats.rounding import NEAREST as TO_NEAREST
+from workbench.floats.rounding import Mode, check_mode, round_to
 from workbench.graph import Array
 
-Order = Literal["any", "blas", "sequential", "reversed", "pairwise", "random", "adversarial", "fma"]
+
+class Unbounded(ValueError):
+    """A float program assumes nothing about something that a bound would have to rest on."""
+
+
 State = Literal["stored", "accumulated", "exact"]
 
 # Largest error in ulps of the result.  Measured for NumPy 2.4's binary32 on x86-64: exp 2.5, log 3.6, tanh 1.4, sin and
@@ -39,14 +47,20 @@ class Semantics:
     name : what people call it.
     weights, activations : formats in which weights, and inputs and results of operators, are stored.
     accumulator : format in which an operator computes; must contain both.
-    order : of sums; "any" means that the bound holds for every order, parenthesised in every way.
+    order : of sums (see `floats.order`); "any" means that the bound holds for every order, parenthesised in every way.
     fma : whether products are fused into sums; "maybe" means that the bound holds either way.
-    functions : function -> largest error in ulps of the accumulator's format.
+    functions : function -> largest error in ulps of the accumulator's format, where it is not that of `FUNCTIONS`.
+    mode : how results are rounded, as `floats.rounding.round_to` names it.
+    subnormals : "gradual", or "flush": results below the smallest normal number become 0.
+    overflow : "inf", or "saturate": results beyond the largest number become the largest number; None for the formats'
+        own policies.
+    nodes : node -> another program, for that node alone.
 
     Raises
     ------
     ValueError
-        An accumulator too narrow to hold a stored number exactly, or an assumption that is not a number >= 0.5.
+        An accumulator too narrow to hold a stored number exactly, an assumption that is not a number >= 0.5, a word
+        that is none of those named.
     """
 
     name: str
@@ -56,8 +70,23 @@ class Semantics:
     order: Order = "any"
     fma: Literal["never", "maybe", "always"] = "maybe"
     functions: Mapping[str, float] = field(default_factory=lambda: FUNCTIONS)
+    mode: Mode = NEAREST
+    subnormals: Subnormals = "gradual"
+    overflow: Overflow | None = None
+    nodes: Mapping[str, Semantics] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "order", order_of(self.order))
+        object.__setattr__(self, "functions", MappingProxyType({**FUNCTIONS, **self.functions}))
+        object.__setattr__(self, "nodes", MappingProxyType(dict(self.nodes)))
+        for word, value, known in (
+            ("fma", self.fma, ("never", "maybe", "always")),
+            ("subnormals", self.subnormals, ("gradual", "flush")),
+            ("overflow", self.overflow, (None, "inf", "saturate")),
+        ):
+            if value not in known:
+                raise ValueError(f"{self.name}: {word}={value!r} is none of {', '.join(map(str, known))}")
+        check_mode(self.mode)
         for part in (self.weights, self.activations):
             if not self.accumulator.contains(part):
                 raise ValueError(
@@ -68,6 +97,69 @@ class Semantics:
                 raise ValueError(
                     f"{self.name}: {function} within {ulps} ulp is not an assumption that can be used"
                 )
+
+    def at(self, node: str) -> Semantics:
+        """The program of one node: its own, or this one."""
+        return self.nodes[node] if node in self.nodes else replace(self, nodes={}) if self.nodes else self
+
+    def machine(self, form: Format | None = None) -> Machine:
+        """The arithmetic in the accumulator's format, or in another one."""
+        return Machine(form or self.accumulator, self.mode, self.subnormals, self.overflow)
+
+    @property
+    def refusal(self) -> str:
+        """Why no rounding bound is proved for it; empty where one is."""
+        for own in (self, *self.nodes.values()):
+            if any(f.fixed for f in (own.weights, own.activations, own.accumulator)):
+                return f"{own.name}: rounding errors are bounded for floating point, not for fixed point"
+            try:
+                _ = own.measure
+            except ValueError:
+                return f"{own.name}: no error bounds for {own.accumulator.name} rounded {own.mode}"
+        return ""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether rounding bounds are proved for it."""
+        return not self.refusal
+
+    @property
+    def measure(self) -> Format:
+        """The format whose u, eta and range error bounds of the accumulator are written in.
+
+        A rounding that is not to nearest errs by up to the whole spacing 2u ufp(x), which is that to nearest with one bit
+        less; no operation's result is taken to be a number of it.  With abrupt underflow eta is the smallest normal.
+
+        Raises
+        ------
+        ValueError
+            A format of which no bit can be taken.
+        """
+        form = self.accumulator
+        if self.mode not in TO_NEAREST:
+            form = replace(form, name=f"{form.name}, {self.mode}", precision=form.precision - 1)
+        return self.target(form)
+
+    def target(self, form: Format) -> Format:
+        """The numbers that results in a format are: without subnormals where they are flushed."""
+        return replace(form, subnormals=False) if self.subnormals == "flush" else form
+
+    def rounded(self, x: Array | float, form: Format) -> Array:
+        """float64 numbers as the program rounds them to a format."""
+        return round_to(np.asarray(x, np.float64), self.target(form), self.mode, overflow=self.overflow)
+
+    def needs_gradual(self, operator: str) -> None:
+        """Refuse abrupt underflow, in formats or by flushing, where a rule's proof does not cover it.
+
+        Raises
+        ------
+        Unbounded
+            Where subnormal results become 0.
+        """
+        if not self.measure.subnormals:
+            raise Unbounded(
+                f"{self.name}: {operator} has no rounding bound where subnormal numbers are flushed"
+            )
 
     @property
     def mixed(self) -> bool:
@@ -83,9 +175,8 @@ class Semantics:
     def underflow(self) -> float:
         """Largest error of one product by underflow, in the accumulator; 0 where products cannot underflow."""
         smallest = self.weights.eta * self.activations.eta
-        if self.exact_products and smallest >= self.accumulator.eta:
-            return 0.0
-        return self.accumulator.eta
+        eta = self.measure.eta
+        return 0.0 if self.exact_products and smallest >= eta else eta
 
     def finish(self, size: Array, state: State) -> Array:
         """Bound on the roundings that end an operator, for results of absolute value at most `size`.
@@ -93,42 +184,53 @@ class Semantics:
         "stored": the operator's result is already a stored number (relu, max, data movement).
         "accumulated": it is a number of the accumulator, rounded once to storage.
         "exact": it is a real number, rounded to the accumulator and then to storage.
-        """
-        size = np.asarray(size, np.float64)
-        found = np.zeros(size.shape)
-        if state == "exact":
-            found = rounding_error(size, self.accumulator)
-        elif state == "accumulated":
-            found = np.where(size <= self.accumulator.largest, 0.0, np.inf)
-        if state != "stored" and self.mixed:
-            found = found + rounding_error((size + found) * (1 + 2.0**-50), self.activations)
-        return np.asarray(found * (1 + 2.0**-50))
-
-    def function_error(self, function: str, size: Array) -> Array:
-        """Bound on a library function's own error in the accumulator, for results of absolute value at most `size`.
-
-        K ulp(y) with ulp(y) = 2 u max(ufp(y), 2^emin): an absolute error of K eta where y is subnormal or zero.
 
         Raises
         ------
-        ValueError
+        Unbounded
+            A program that bounds are not proved for (see `bounded`).
+        """
+        if self.refusal:
+            raise Unbounded(f"{self.refusal}; this program can be run, not bounded")
+        size = np.asarray(size, np.float64)
+        found = np.zeros(size.shape)
+        if state == "exact":
+            found = rounding_error(size, self.target(self.accumulator), self.mode)
+        elif state == "accumulated":
+            found = np.where(size <= self.accumulator.largest, 0.0, np.inf)
+        if state != "stored" and self.mixed:
+            size = (size + found) * (1 + 2.0**-50)
+            found = found + rounding_error(size, self.target(self.activations), self.mode)
+        return np.asarray(found * (1 + 2.0**-50))
+
+    def function_error(self, function: str, size: Array, derived: float | None = None) -> Array:
+        """Bound on a library function's own error in the accumulator, for results of absolute value at most `size`.
+
+        K ulp(y) with ulp(y) = 2 u max(ufp(y), 2^emin): an absolute error of K eta where y is subnormal or zero, and of
+        the smallest normal number more where such results are flushed.
+
+        Raises
+        ------
+        Unbounded
             A function that nothing is assumed about.
         """
-        return np.asarray(self.ulps(function) * ulp(size, self.accumulator))
+        found = self.ulps(function, derived) * ulp(size, self.accumulator)
+        return np.asarray(found if self.measure.subnormals else found + self.accumulator.normal)
 
-    def ulps(self, function: str) -> float:
-        """The ulps that a library function is assumed to be within."""
+    def ulps(self, function: str, derived: float | None = None) -> float:
+        """The ulps that a library function is assumed to be within; `derived` for one that has no assumption."""
+        if function not in self.functions and derived is not None:
+            return derived
         if function not in self.functions:
-            raise ValueError(
+            raise Unbounded(
                 f"{self.name} assumes nothing about {function}: give functions={{{function!r}: ulps}}"
             )
         return self.functions[function]
 
-    def assumption(self, function: str) -> str:
+    def assumption(self, function: str, derived: float | None = None) -> str:
         """The assumption about a function, as a sentence."""
-        return (
-            f"{function} in {self.accumulator.name} is within {self.ulps(function):g} ulp of its exact value"
-        )
+        within = self.ulps(function, derived)
+        return f"{function} in {self.accumulator.name} is within {within:g} ulp of its exact value"
 
 
 def _uniform(form: Format) -> Semantics:
@@ -145,8 +247,14 @@ PROGRAMS: Mapping[str, Semantics] = MappingProxyType(
 )
 
 
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {"float64": "binary64", "double": "binary64", "float32": "binary32", "single": "binary32"}
+    | {"float16": "binary16", "half": "binary16", "bf16": "bfloat16"}
+)
+
+
 def program_of(name: str | Semantics) -> Semantics:
-    """The float program of that name; a `Semantics` is returned as it is.
+    """The float program of that name, upper case and NumPy's names included; a `Semantics` is returned as it is.
 
     Raises
     ------
@@ -155,8 +263,9 @@ def program_of(name: str | Semantics) -> Semantics:
     """
     if isinstance(name, Semantics):
         return name
-    if name not in PROGRAMS:
+    found = ALIASES.get(str(name).lower(), str(name).lower())
+    if found not in PROGRAMS:
         raise ValueError(
             f"there is no number format {name!r}: choose one of {', '.join(PROGRAMS)}, or give a Semantics"
         )
-    return PROGRAMS[name]
+    return PROGRAMS[found]

@@ -12,12 +12,13 @@ import numpy as np
 
 from workbench.floats.program import Semantics
 from workbench.graph import Array
+from workbench.limits import check_size
 from workbench.op import Call, Op, as_float64
 from workbench.ops.generators.bilinear import product_lines
 from workbench.ops.generators.linear import pull, weighted
 from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine, gather, same, spread
 from workbench.semantics.gradient import gradient
-from workbench.semantics.interval import Interval, interval, outward, product
+from workbench.semantics.interval import Interval, interval, not_below_zero, outward, product
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, Slopes, exactly, rounded_once, rounding
 from workbench.semantics.summation import affine_once
@@ -30,28 +31,29 @@ mul = Op("Mul", "y = a b", "y=ab")
 
 @add.rule(real)
 def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
-    return np.asarray(spread(a, call_shape(call)) + spread(b, call_shape(call)))
+    return np.asarray(ns.add(spread(a, call_shape(call)), spread(b, call_shape(call))))
 
 
 @sub.rule(real)
 def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
-    return np.asarray(spread(a, call_shape(call)) - spread(b, call_shape(call)))
+    return np.asarray(ns.sub(spread(a, call_shape(call)), spread(b, call_shape(call))))
 
 
 @mul.rule(real)
 def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
-    return np.asarray(spread(a, call_shape(call)) * spread(b, call_shape(call)))
+    return np.asarray(ns.mul(spread(a, call_shape(call)), spread(b, call_shape(call))))
 
 
 @neg.rule(real)
 def _(call: Call, ns: Any, x: Array) -> Array:
-    return np.asarray(-x)
+    return np.asarray(ns.neg(x))
 
 
 @add.rule(interval)
 def _(call: Call, a: Interval, b: Interval) -> Interval:
     shape = call_shape(call)
-    return outward(spread(a.lo, shape) + spread(b.lo, shape), spread(a.hi, shape) + spread(b.hi, shape))
+    a, b = (Interval(spread(v.lo, shape), spread(v.hi, shape)) for v in (a, b))
+    return not_below_zero(outward(a.lo + b.lo, a.hi + b.hi), (a.lo >= 0) & (b.lo >= 0))
 
 
 @sub.rule(interval)
@@ -68,6 +70,12 @@ def _(call: Call, x: Interval) -> Interval:
 @mul.rule(interval)
 def _(call: Call, a: Interval, b: Interval) -> Interval:
     shape = call_shape(call)
+    if call.node.inputs[0] == call.node.inputs[1]:  # a square: the least magnitude is what counts
+        size, least = (
+            a.magnitude,
+            np.where((a.lo <= 0) & (a.hi >= 0), 0.0, np.minimum(np.abs(a.lo), np.abs(a.hi))),
+        )
+        return not_below_zero(outward(least * least, size * size), np.asarray(True))
     return product(
         Interval(spread(a.lo, shape), spread(a.hi, shape)), Interval(spread(b.lo, shape), spread(b.hi, shape))
     )
@@ -78,7 +86,20 @@ def call_shape(call: Call) -> tuple[int, ...]:
     a, b = call.shapes[0], call.shapes[1]
     assert a is not None
     assert b is not None
-    return np.broadcast_shapes(a, b)
+    return broadcast(call, a, b)
+
+
+def broadcast(call: Call, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that operands of an elementwise operator have together, refused where it is larger than any network's.
+
+    Raises
+    ------
+    GraphError
+        Small operands that would spread to something huge.
+    """
+    shape = np.broadcast_shapes(*shapes)
+    check_size(call.node.describe(), shape)
+    return shape
 
 
 def scaled(call: Call, position: int, weight: Array | float, terms: int) -> LinearMap:

@@ -15,13 +15,13 @@ from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.limits import check_size
 from workbench.op import Call, Op, UnsupportedOperator, as_float64
-from workbench.ops.generators.convolution import backward, folded, forward, unfolded
+from workbench.ops.generators.convolution import backward, folded, forward, unfolded, widened
 from workbench.ops.generators.linear import linear, weighted
 from workbench.ops.generators.window import Window, float_zeros, transposed_window_of, window_of
 from workbench.ops.shape import given
 from workbench.semantics.affine import Linear
 from workbench.semantics.interval import Interval
-from workbench.semantics.real import real
+from workbench.semantics.real import FLOAT, real
 from workbench.semantics.summation import MOST_LEAVES, dense_errors
 
 conv = Op("Conv", "y = kernel * x + bias", r"y=w*x+b")
@@ -81,12 +81,20 @@ def _real(direct: bool) -> Callable[..., Array]:
             y = np.zeros(
                 (flat.shape[0], _channels(call), *(win.out if direct else win.size)), np.result_type(x, w)
             )
-        elif direct and x.dtype != object:
-            y = forward(w[0], win, groups)(flat)
-        else:
-            y = (unfolded if direct else folded)(flat, w[0], win, groups, ns.zeros, ns.matmul)
+        elif direct:
+            # FLOAT's sums are the machine's own, in blocks that fit its cache
+            y = (
+                forward(w[0], win, groups)(flat)
+                if ns is FLOAT
+                else unfolded(flat, w[0], win, groups, ns.zeros, ns.matmul)
+            )
+        elif ns is FLOAT:
+            y = folded(flat, w[0], win, groups)
+        else:  # every sum has all its products as leaves, so that an order of summation is one of all of them
+            wide, turned = widened(flat, w[0], win, groups, ns.zeros)
+            y = unfolded(*wide, turned, groups, ns.zeros, ns.matmul)
         if b is not None:
-            y = y + b.reshape(b.shape[1], *(1,) * len(win.size))
+            y = ns.add(y, b.reshape(b.shape[1], *(1,) * len(win.size)))
         return np.asarray(y.reshape(x.shape[0], x.shape[1], *y.shape[1:]))
 
     return rule

@@ -7,17 +7,18 @@ rounded once: at most u |t slope| |y|max, charged to the offset.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from workbench.floats.program import Semantics
 from workbench.graph import Array
-from workbench.op import RULES, Call, Op, as_float64
+from workbench.op import Call, Op, as_float64
 from workbench.ops.arithmetic import call_shape, scaled
 from workbench.ops.generators.bilinear import corner_offsets
+from workbench.ops.generators.curve import lines as curve_lines
 from workbench.ops.generators.linear import pull
+from workbench.ops.smooth import RECIPROCAL
 from workbench.semantics.affine import Linear, Lines, Relaxation, affine, gather, spread
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward, product
@@ -33,7 +34,7 @@ def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
     a, b = spread(a, call_shape(call)), spread(b, call_shape(call))
     if a.dtype.kind in "iu" and b.dtype.kind in "iu":
         return np.asarray(np.trunc(a / b).astype(a.dtype))  # ONNX divides integers toward zero
-    return np.asarray(a / b)
+    return np.asarray(ns.div(a, b))
 
 
 @div.rule(interval)
@@ -82,7 +83,7 @@ def _(call: Call, a: Interval, b: Interval) -> Linear | Relaxation:
     within = np.broadcast_shapes(y.lo.shape, x.lo.shape)
     x, y = (Interval(np.broadcast_to(v.lo, within), np.broadcast_to(v.hi, within)) for v in (x, y))
     r = quotient(Interval(np.ones(within), np.ones(within)), y)
-    lines: Relaxation = RULES["Reciprocal", affine.name](_unary(call), y)
+    lines = curve_lines(RECIPROCAL, y)
     s, t = 0.5 * r.lo + 0.5 * r.hi, 0.5 * x.lo + 0.5 * x.hi
     least, most = corner_offsets(x, r, s, t)
 
@@ -104,12 +105,6 @@ def _(call: Call, a: Interval, b: Interval) -> Linear | Relaxation:
     )
 
 
-def _unary(call: Call) -> Call:
-    """The same use seen as the reciprocal of its divisor, broadcast to the result."""
-    node = replace(call.node, op="Reciprocal", inputs=call.node.inputs[1:2])
-    return Call(node, (call.shape,), (None,))
-
-
 @div.rule(gradient)
 def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> tuple[Array | None, ...]:
     form = constant_divisor(call)
@@ -126,7 +121,7 @@ def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> t
 def _(call: Call, program: Semantics, a: Interval, b: Interval) -> Local:
     """Correctly rounded.  With z the float operands, z_a / z_b - a / b = (z_a - a) / z_b - (z_b - b) a / (b z_b)."""
     form = constant_divisor(call)
-    if form is not None and call.constant(0) is None and stored(call, program.weights)[1] is None:
+    if form is not None and call.constant(0) is None and stored(call, program)[1] is None:
         return rounded_once(call, form)
     shape = call.shape
     x, y = (Interval(spread(v.lo, shape), spread(v.hi, shape)) for v in (a, b))

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from workbench.floats.program import Semantics
-from workbench.floats.rounding import round_to
 from workbench.graph import Array
 from workbench.op import Call, Op
+from workbench.ops.arithmetic import broadcast
 from workbench.semantics.affine import Lines, Relaxation, affine, gather, spread
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval, interval
@@ -34,7 +34,7 @@ clip = Op("Clip", "y = min(max(x, low), high)", r"y=\min(\max(x,l),h)")
 
 def _out(call: Call) -> tuple[int, ...]:
     """The broadcast shape of the operands (also while shapes are still being inferred)."""
-    return np.broadcast_shapes(*[s for s in call.shapes if s is not None])
+    return broadcast(call, *[s for s in call.shapes if s is not None])
 
 
 def _boxes(call: Call, operands: tuple[Interval, ...], sign: float = 1.0) -> tuple[Array, Array]:
@@ -234,7 +234,7 @@ def _(call: Call, program: Semantics, *operands: Interval | None) -> Local:
     rho = none
     for given, active in ((ends[0], below | (a.hi > b.lo)), (ends[1], above | (a.hi > b.lo))):
         if isinstance(given, float):
-            near = round_to(round_to(given, program.accumulator), program.activations)
+            near = program.rounded(program.rounded(given, program.accumulator), program.activations)
             apart = np.abs(near - given) if np.isfinite(near) else np.inf
             rho = rho + np.where(active, apart, 0.0)
     for i, active in ((1, below | (a.hi > b.lo)), (2, above | (a.hi > b.lo))):

@@ -18,7 +18,7 @@ from workbench.floats.errors import growth, raised
 from workbench.floats.program import Semantics
 from workbench.graph import Array, GraphError
 from workbench.op import Call, Op, as_float64
-from workbench.ops.softmax import WIDEST, grouped, unfold_groups, ungrouped
+from workbench.ops.generators.groups import WIDEST, grouped, unfold_groups, ungrouped
 from workbench.semantics.affine import Lines, Relaxation, affine, gather, spread
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward, product
@@ -244,10 +244,16 @@ def _(call: Call, program: Semantics, x: Interval, scale: Interval, bias: Interv
     N(c) = c / sqrt(mean c^2 + epsilon): its derivative by c_j is ([i = j] - N_i N_j / n) / root, and the mean of |N_j|
     is at most 1, hence |N_i(c + d) - N_i(c)| <= (d_i + |N_i| max d) / root, with the least root along the way.  All
     that is computed after c is a product of factors 1 + d: squares, a sum of n non-negative terms, a quotient, epsilon,
-    a root, a quotient: fewer than n + 16 of them.  Scale and bias are a product and a sum more.
+    a root, a quotient.  The radicand has n + 3 of them (square, n - 1 additions, quotient, epsilon's own and its sum);
+    the root halves that and adds one, and as a divisor each counts twice: with the quotient's own (n + 3) + 2 + 1,
+    which n + 16 covers.  Scale and bias are a product and a sum more.
+    Underflow (`lost`): each square errs by eta/2, their mean by eta/2 + eta/2 (1+u)^n at most, less than 2 eta for
+    n u <= 1/4; the root of a radicand of at least epsilon changes by eta / epsilon relatively, and y, at most sqrt(n),
+    by sqrt(n) eta / epsilon <= (n + 8) eta / epsilon; the quotient's own is below 2 eta.
     A program that takes the mean of x^2 less the squared mean is another program: this bound is not about it.
     """
-    axes, n, acc = axes_of(call), _count(call), program.accumulator
+    program.needs_gradual("LayerNormalization")
+    axes, n, acc = axes_of(call), _count(call), program.measure
     u, epsilon = acc.unit, _epsilon(call)
     lo, hi = grouped(axes, x.lo), grouped(axes, x.hi)
     size = np.maximum(np.abs(lo), np.abs(hi))
@@ -262,7 +268,7 @@ def _(call: Call, program: Semantics, x: Interval, scale: Interval, bias: Interv
     after = growth(u, n + 16) * reach + (d + reach * d.max(axis=-1, keepdims=True)) * root.hi
     # squares that underflow are lost beside epsilon
     lost = (n + 8) * acc.eta / epsilon + 2 * acc.eta if epsilon >= acc.normal else np.inf
-    safe = (total**2 <= acc.largest / 4) & (root.hi <= acc.largest / 4)
+    safe = (n * u <= 0.25) & (total**2 <= acc.largest / 4) & (root.hi <= acc.largest / 4)
     after = np.where(safe, after + lost, np.inf)
     back = ungrouped(axes, call.shape, raised(after, 8))
     weight, most = spread(scale.magnitude, call.shape), ungrouped(axes, call.shape, reach)

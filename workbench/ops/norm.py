@@ -119,11 +119,16 @@ def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Lo
 
     Each of the three terms |x S|, |mean S| and |beta| passes through at most nine roundings (epsilon's own, variance +
     epsilon, root, quotient, two products, two sums), a quotient counting twice: below (1+u)^10 - 1 of their sum.
+    Underflow: sums do not (with gradual underflow), nor do variance + epsilon and its root, which are kept normal; each
+    of the at most five products and quotients errs by eta/2 absolutely, and is multiplied afterwards by at most one of
+    1, |gamma|, |scale|, 1/root and by at most one of 1, |x| + |mean|, with a few roundings more (a factor below 2):
+    together less than 5 eta times the product of the two sums below, and 16 eta is charged.
     What storing the statistics does is the difference of two affine maps, each with float64 errors of 3 u in its scale.
     """
-    near, moved = stored(call, program.weights)
+    program.needs_gradual("BatchNormalization")
+    near, moved = stored(call, program)
     form = call.cached("linear", lambda: _form(call))
-    acc = program.accumulator
+    acc = program.measure
     try:
         scale, offset, doubt = scale_and_offset(near)
     except GraphError:

@@ -85,7 +85,7 @@ def _mean(call: Call, ns: Any, x: Array) -> Array:
     counts = np.array([ns.number(c) for c in _counts(call, win).ravel().tolist()], dtype=x.dtype).reshape(
         win.out
     )
-    return np.asarray((total / counts).reshape(*x.shape[:3], *win.out))
+    return np.asarray(ns.div(total, counts).reshape(*x.shape[:3], *win.out))
 
 
 def _mean_form(call: Call) -> Linear:

@@ -13,9 +13,9 @@ import numpy as np
 from workbench.arrays import elementary as e
 from workbench.arrays.elementary import Pair
 from workbench.floats.program import Semantics
-from workbench.floats.rounding import round_to
 from workbench.graph import Array
 from workbench.op import Call, Op, UnsupportedOperator, as_float64
+from workbench.ops.arithmetic import broadcast
 from workbench.ops.generators.curve import Curve, curve, cut_at
 from workbench.semantics.affine import spread
 from workbench.semantics.interval import Interval
@@ -27,7 +27,7 @@ power = Op("Pow", "y = x^p", "y=x^p")
 @power.rule(real)
 def _(call: Call, ns: Any, x: Array, p: Array) -> Array:
     shapes = [s for s in call.shapes if s is not None]
-    out = np.broadcast_shapes(*shapes)
+    out = broadcast(call, *shapes)
     # ONNX: the result has the base's element type, also where the exponent is an integer or a wider float
     found = np.asarray(ns.power(spread(x, out), spread(p, out)))
     return found if found.dtype == object else found.astype(x.dtype)
@@ -94,7 +94,7 @@ def _stored_exponent(call: Call, program: Semantics, x: Interval) -> Array:
     Infinite where x may be 0 or negative: x^q then need not be near x^p at all.
     """
     p = exponent(call)
-    q = float(round_to(p, program.weights))
+    q = float(program.rounded(p, program.weights))
     if q == p:
         return np.zeros((1, *call.shape))
     logs = e.log(np.where(x.lo > 0, x.lo, 1.0), np.where(x.lo > 0, x.hi, 1.0))

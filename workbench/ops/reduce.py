@@ -67,7 +67,9 @@ def _reduced(call: Call, ns: Any, x: Array) -> Array:
     if call.node.op == "ReduceMean":
         if not _count(call):
             raise ValueError("there is no mean of no elements")
-        y = y // _count(call) if x.dtype.kind in "iu" else y / ns.number(_count(call))
+        count = _count(call)
+        # integers toward zero, as onnxruntime does
+        y = np.sign(y) * (np.abs(y) // count) if x.dtype.kind in "iu" else ns.div(y, ns.number(count))
     return np.asarray(y.reshape(x.shape[0], *_out(call)))
 
 

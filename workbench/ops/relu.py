@@ -17,7 +17,6 @@ import numpy as np
 
 from workbench.floats.errors import raised
 from workbench.floats.program import Semantics
-from workbench.floats.rounding import round_to
 from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.semantics.affine import Lines, Relaxation, affine
@@ -26,8 +25,8 @@ from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, Slopes, exactly, rounding
 
-relu = Op("Relu", "y = max(x, 0)", r"y=\max(x,0)")
-leaky = Op("LeakyRelu", "y = x where x >= 0, else alpha x", r"y=\max(x,0)+\alpha\min(x,0)")
+relu = Op("Relu", "y = max(x, 0)", r"y=\max(x,0)", kink=0.0)
+leaky = Op("LeakyRelu", "y = x where x >= 0, else alpha x", r"y=\max(x,0)+\alpha\min(x,0)", kink=0.0)
 absolute = Op("Abs", "y = |x|", r"y=|x|")
 
 
@@ -38,7 +37,7 @@ def _(call: Call, ns: Any, x: Array) -> Array:
 
 @leaky.rule(real)
 def _(call: Call, ns: Any, x: Array) -> Array:
-    return np.asarray(np.where(x >= 0, x, x * ns.number(call.attr("alpha", 0.01))))
+    return np.asarray(ns.select(x, x, ns.mul(x, ns.number(call.attr("alpha", 0.01)))))
 
 
 @absolute.rule(real)
@@ -134,7 +133,7 @@ def _register(op: Op) -> None:
         local = exactly(call, Slopes((Interval(low, high),)))
         if call.node.op != "LeakyRelu":
             return local
-        size, near = np.maximum(-x.lo, 0.0), float(round_to(np.asarray(a), program.accumulator))
+        size, near = np.maximum(-x.lo, 0.0), float(program.rounded(a, program.accumulator))
         error = program.finish(size * max(abs(a), abs(near)) * (1 + 2.0**-50), "exact")
         return replace(local, rho=raised(error + size * abs(near - a)))
 

@@ -10,12 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from workbench.floats.errors import rounding_error
+from workbench.floats.machine import format_of
+from workbench.floats.program import Semantics, State
 from workbench.graph import Array
 from workbench.limits import check_size
 from workbench.op import Call, Op, UnsupportedOperator
 from workbench.ops.generators.linear import movement, moves
-from workbench.semantics.affine import LinearMap
+from workbench.semantics.affine import Linear, LinearMap
+from workbench.semantics.interval import Interval
 from workbench.semantics.real import real
+from workbench.semantics.rounding import Local, exactly, rounding
 
 reshape = Op("Reshape", "y = x in another shape", r"y=x", moves=True)
 flatten = Op("Flatten", "y = x as a matrix", r"y=x", moves=True)
@@ -80,6 +85,10 @@ def target(call: Call) -> tuple[int, ...]:
             return prod(shape[:axis]), prod(shape[axis:])
         case "Squeeze":
             axes = integers(call, "axes", 1)
+            if axes == () and 1 in shape:
+                raise ValueError(
+                    "an empty list of axes drops nothing in ONNX's text and everything in onnxruntime"
+                )
             away = (
                 axes_of(axes, len(shape))
                 if axes is not None
@@ -139,7 +148,10 @@ def _dropped(call: Call, x: Array, *_: Array | None) -> Array:
 
 
 def _cast(call: Call, x: Array) -> Array:
-    """Constants change their type; a real number that depends on the input has none: it stays as it is."""
+    """Constants change their type; a real number that depends on the input has none: it stays as it is.
+
+    A float program rounds it there, which is the namespace's `cast` and the rounding rule's business.
+    """
     to = np.dtype(call.attr("to", "float32"))
     if call.constant(0) is not None:
         return x.astype(to) if x.dtype != object else x
@@ -166,9 +178,28 @@ def _filled(call: Call, shape: Array) -> Array:
 for _op in (reshape, flatten, squeeze, unsqueeze, identity):
     moves(_op, _apply, _maps)
 moves(dropout, _dropped, _maps)
-moves(cast, _cast, _maps)
 moves(shape_of, _shape, lambda call: (None,))
 moves(filled, _filled, lambda call: (None,))
+
+
+@cast.rule(real)
+def _(call: Call, ns: Any, x: Array) -> Array:
+    moved = _cast(call, x)
+    return moved if call.constant(0) is not None else np.asarray(ns.cast(moved, call.attr("to", "float32")))
+
+
+moves(cast, _cast, _maps, arithmetic=False)
+
+
+@cast.rule(rounding)
+def _(call: Call, program: Semantics, x: Interval) -> Local:
+    """Rounded to the type's format, where that does not hold every number of the operand's; then stored."""
+    form = call.cached("linear", lambda: Linear(_maps(call)))
+    to = format_of(call.attr("to", "float32"))
+    if to.contains(program.activations) and call.is_live(0):
+        return exactly(call, form)
+    state: State = "accumulated" if program.accumulator.contains(to) else "exact"
+    return Local(rounding_error(x.magnitude, program.target(to), program.mode), form, state=state)
 
 
 @equal.rule(real)
@@ -177,4 +208,5 @@ def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
         raise UnsupportedOperator(
             f"{call.node.describe()} compares numbers that depend on the input: not supported"
         )
+    check_size(call.node.describe(), np.broadcast_shapes(given(call, 0), given(call, 1)))
     return np.asarray(a == b)

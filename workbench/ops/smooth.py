@@ -47,7 +47,7 @@ for _op, _name in (
 
 @reciprocal.rule(real)
 def _(call: Call, ns: Any, x: Array) -> Array:
-    return np.asarray(1 / x)
+    return np.asarray(ns.div(ns.number(1), x))
 
 
 def _point(image: e.Image) -> Any:
@@ -115,13 +115,14 @@ def _waves(phase: float, first: int) -> Any:
 
 _S = cut_at(0.0, bends=(1, -1))
 EXP = Curve(np.exp, np.exp, e.exp, _point(e.exp), cut_at(bends=(1,)))
+RECIPROCAL = Curve(
+    np.reciprocal, lambda x: -1 / (x * x), e.recip, _minus_inverse_square, cut_at(0.0, bends=(-1, 1))
+)
 _CURVES = {
     exp: EXP,
     log: Curve(np.log, np.reciprocal, e.log, _point(e.recip), cut_at(bends=(-1,))),
     sqrt: Curve(np.sqrt, lambda x: 0.5 / np.sqrt(x), e.sqrt, _half_inverse_root, cut_at(bends=(-1,))),
-    reciprocal: Curve(
-        np.reciprocal, lambda x: -1 / (x * x), e.recip, _minus_inverse_square, cut_at(0.0, bends=(-1, 1))
-    ),
+    reciprocal: RECIPROCAL,
     sigmoid: Curve(FLOAT.sigmoid, _sigmoid_slope, e.sigmoid, _bell, _S, 0.25),
     tanh: Curve(np.tanh, lambda x: 4 * _sigmoid_slope(2 * x), e.tanh, _sech_squared, _S, 1.0),
     sin: Curve(np.sin, np.cos, e.sin, _point(e.cos), _waves(0.0, -1), 1.0),

@@ -15,16 +15,15 @@ from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.ops.generators.curve import lines as curve_lines
-from workbench.ops.generators.linear import movement
+from workbench.ops.generators.groups import WIDEST, grouped, unfold_groups, ungrouped
 from workbench.ops.smooth import EXP
-from workbench.semantics.affine import LinearMap, Lines, Relaxation, affine
+from workbench.semantics.affine import Lines, Relaxation, affine
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval, interval
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, Slopes, rounding
 
 SMALLEST = 2.0**-900  # below, a product of two numbers may lose its relative accuracy to underflow
-WIDEST = 128  # sums over more logits get constant lines: those on every logit take n^2 slopes
 
 softmax = Op("Softmax", "y_i = e^x_i / sum_j e^x_j", r"y_i=\frac{e^{x_i}}{\sum_j e^{x_j}}")
 
@@ -44,37 +43,8 @@ def axes_of(call: Call) -> tuple[int, ...]:
 @softmax.rule(real)
 def _(call: Call, ns: Any, x: Array) -> Array:
     axes = axes_of(call)
-    t = ns.exp(x - ns.max(x, axes))
-    return np.asarray(t / ns.sum(t, axes))
-
-
-def grouped(axes: tuple[int, ...], x: Array, trailing: int = 0) -> Array:
-    """``(N, *shape)`` with the axes of one sum last and flat, ``(N, ..., n)``; `trailing` axes stay behind them."""
-    last = x.ndim - trailing
-    moved = np.moveaxis(x, axes, range(last - len(axes), last))
-    return moved.reshape(*moved.shape[: last - len(axes)], -1, *moved.shape[last:])
-
-
-def ungrouped(axes: tuple[int, ...], shape: tuple[int, ...], x: Array) -> Array:
-    """The inverse of `grouped` for values of `shape` (without the batch axis); further axes stay behind."""
-    full = (x.shape[0], *shape)
-    rest = [n for i, n in enumerate(full) if i not in axes]
-    behind = x.shape[len(rest) + 1 :]
-    x = x.reshape(*rest, *[full[i] for i in axes], *behind)
-    return np.ascontiguousarray(np.moveaxis(x, range(len(rest), len(full)), axes))
-
-
-def unfold_groups(axes: tuple[int, ...], shape: tuple[int, ...]) -> LinearMap:
-    """Every element of a group sees the whole group: ``(N, *shape) -> (N, *shape, n)``."""
-
-    def apply(x: Array) -> Array:
-        g = grouped(axes, x)
-        return ungrouped(axes, shape, np.broadcast_to(g[..., None, :], (*g.shape, g.shape[-1])))
-
-    def adjoint(y: Array) -> Array:
-        return ungrouped(axes, shape, grouped(axes, y, trailing=1).sum(axis=-2))
-
-    return movement(apply, adjoint, copies=int(np.prod([shape[a - 1] for a in axes], dtype=np.int64)))
+    t = ns.exp(ns.sub(x, ns.max(x, axes)))
+    return np.asarray(ns.div(t, ns.sum(t, axes)))
 
 
 def extremes(lo: Array, hi: Array) -> tuple[Array, Array]:
@@ -209,19 +179,23 @@ def _(call: Call, program: Semantics, x: Interval) -> Local:
 
     x_i - max x is rounded once, by at most u R with R the largest difference of logits, and exp adds K ulp: each t
     has a relative error of at most r = e^(uR) (1 + 2 K u) - 1, and where it is subnormal an absolute one of K eta.
-    Sum and quotient add n roundings, so that y errs by (1+r)(1+u)/((1-r)(1-u)^(n-1)) - 1 relatively; as the sum is at
-    least about 1, the absolute errors amount to less than (2n + 4)(K + 2) eta.
+    Sum and quotient add n roundings, so that y errs by (1+r)(1+u)/((1-r)(1-u)^(n-1)) - 1 relatively.
+    The absolute errors: y' = (t (1+p) + a) / (s (1+q) + b) with |a| <= K eta, and |b| <= n K eta (1+u)^n, as sums do
+    not underflow.  Rounded sums of non-negative numbers are no less than any of their terms, so the divisor is at least
+    1 - r >= 3/4; with r, n u <= 1/4 it is (1+p)/(1+q) <= 1.25 / (0.75 0.77) < 2.2, and a and b change y' by at most
+    4/3 (1 + 2.2 1.29 n) K eta.  With the quotient's own eta/2 that is less than (4n + 4)(K + 2) eta.
     The derivative is y_i ([i = j] - y_j).
     """
-    axes, accumulator = axes_of(call), program.accumulator
+    program.needs_gradual("Softmax")
+    axes, accumulator = axes_of(call), program.measure
     lo, hi = grouped(axes, x.lo), grouped(axes, x.hi)
     n, u, k = lo.shape[-1], accumulator.unit, program.ulps("exp")
     least, most = extremes(lo, hi)
     spread = up(hi.max(axis=-1, keepdims=True) - lo.min(axis=-1, keepdims=True))
     r = raised(np.expm1(np.minimum(u * spread, 1.0) * (1 + 2.0**-40)) * (1 + 4 * k * u) + 2 * k * u)
     relative = ((1 + r) * (1 + growth(u, 4)) * (1 + growth(u, 2 * n))) / (1 - np.minimum(r, 0.5)) - 1
-    rho = raised(relative + 2.0**-49) * most + (2 * n + 4) * (k + 2) * accumulator.eta
-    known = (spread <= accumulator.largest / 2) & (u * spread <= 0.25) & (r <= 0.25)
+    rho = raised(relative + 2.0**-49) * most + (4 * n + 4) * (k + 2) * accumulator.eta
+    known = (spread <= accumulator.largest / 2) & (u * spread <= 0.25) & (r <= 0.25) & (n * u <= 0.25)
     own = np.eye(n, dtype=bool)
     # y (1 - y) rises to y = 1/2 and falls from there
     ends = [v * (1 - v) for v in (least, most)]

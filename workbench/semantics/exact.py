@@ -15,9 +15,9 @@ import flint
 import numpy as np
 
 from workbench.graph import Array
-from workbench.op import Meaning, rule_for
+from workbench.op import Meaning
 from workbench.semantics.plan import Plan
-from workbench.semantics.real import real
+from workbench.semantics.real import walk
 
 exact = Meaning("exact", "the value, exactly: rationals, and rigorous balls after transcendental functions")
 
@@ -59,6 +59,31 @@ class ExactArithmetic:
 
     def zeros(self, shape: tuple[int, ...], like: Array) -> Array:
         return np.full(shape, flint.fmpq(0), dtype=object)
+
+    def add(self, x: Array, y: Any) -> Array:
+        with flint.ctx.workprec(self.precision):
+            return np.asarray(x + y)
+
+    def sub(self, x: Array, y: Any) -> Array:
+        with flint.ctx.workprec(self.precision):
+            return np.asarray(x - y)
+
+    def mul(self, x: Array, y: Any) -> Array:
+        with flint.ctx.workprec(self.precision):
+            return np.asarray(x * y)
+
+    def div(self, x: Any, y: Any) -> Array:
+        with flint.ctx.workprec(self.precision):
+            return np.asarray(x / y)
+
+    def neg(self, x: Array) -> Array:
+        return np.asarray(-x)
+
+    def cast(self, x: Array, to: str) -> Array:
+        return x
+
+    def select(self, x: Array, y: Any, z: Any) -> Array:
+        return np.asarray(np.where(x >= 0, y, z))
 
     def matmul(self, x: Array, y: Array) -> Array:
         with flint.ctx.workprec(self.precision):
@@ -133,25 +158,10 @@ def run(plan: Plan, inputs: Mapping[str, Array], precision: int = 200) -> dict[s
     name -> object array of `fmpq` or `arb`, ``(B or 1, *shape)``.
     """
     ns = ExactArithmetic(precision)
-    values: dict[str, Array] = {}
-    for name in plan.graph.inputs:
-        given = np.asarray(inputs[name])
-        values[name] = given if given.dtype == object else rationals(given)
-    for step in plan.steps:
-        operands: list[Array | None] = []
-        for o in step.operands:
-            if o is None:
-                operands.append(None)
-            elif o in plan.constants:
-                operands.append(_constant(plan.constants[o])[None])
-            else:
-                operands.append(values[o])
-        with flint.ctx.workprec(precision):
-            values[step.node.name] = np.asarray(rule_for(step.node, real)(step.call, ns, *operands))
-    for name in plan.graph.outputs:
-        if name in plan.constants:
-            values[name] = _constant(plan.constants[name])[None]
-    return values
+    given = {name: np.asarray(inputs[name]) for name in plan.graph.inputs}
+    given = {name: x if x.dtype == object else rationals(x) for name, x in given.items()}
+    with flint.ctx.workprec(precision):
+        return walk(plan, given, lambda name, _: _constant(plan.constants[name])[None], lambda _: ns)
 
 
 def _constant(value: Array) -> Array:

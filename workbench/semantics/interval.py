@@ -56,7 +56,9 @@ class Interval:
         return np.asarray(np.maximum(np.abs(self.lo), np.abs(self.hi)))
 
     def __getitem__(self, key: Any) -> Interval:
-        return Interval(self.lo[key], self.hi[key], self.simplex)
+        return Interval(
+            self.lo[key], self.hi[key], self.simplex and self.lo.ndim > 1 and _first_axis_only(key)
+        )
 
     def contains(self, value: Array) -> bool:
         """Whether every element of `value` lies inside."""
@@ -66,6 +68,15 @@ class Interval:
         """The part in both: sound where both are."""
         simplex = self.simplex or other.simplex
         return Interval(np.maximum(self.lo, other.lo), np.minimum(self.hi, other.hi), simplex)
+
+
+def _first_axis_only(key: Any) -> bool:
+    """Whether an index picks along the first axis and leaves the others whole."""
+    if isinstance(key, tuple):
+        return len(key) == 1 and _first_axis_only(key[0])
+    if isinstance(key, int | np.integer | slice):
+        return True
+    return key is not None and key is not Ellipsis and np.ndim(key) == 1
 
 
 def outward(lo: Array, hi: Array) -> Interval:
@@ -99,7 +110,16 @@ def product(x: Interval, y: Interval) -> Interval:
             corners.append(np.where((a == 0) | (b == 0), 0.0, p))
     lo = np.minimum(np.minimum(corners[0], corners[1]), np.minimum(corners[2], corners[3]))
     hi = np.maximum(np.maximum(corners[0], corners[1]), np.maximum(corners[2], corners[3]))
-    return outward(lo, hi)
+    same_sign = ((x.lo >= 0) & (y.lo >= 0)) | ((x.hi <= 0) & (y.hi <= 0))
+    return not_below_zero(outward(lo, hi), same_sign)
+
+
+def not_below_zero(x: Interval, known: Array) -> Interval:
+    """x without its negative part where the real value is known not to be negative: one float outward from 0 is.
+
+    So that a square root of a sum of squares has a value over all of the interval.
+    """
+    return Interval(np.where(known, np.maximum(x.lo, 0.0), x.lo), x.hi, x.simplex)
 
 
 def propagate(

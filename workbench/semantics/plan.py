@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from workbench.graph import Array, Graph, GraphError, Node
 from workbench.limits import check_size
 from workbench.op import OPS, Call, as_float64, rule_for
 from workbench.semantics.real import FLOAT, real
+
+MOST_WORK = 1 << 33  # multiplications of one product of matrices while a file is read: a second or two
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,12 +132,56 @@ def exact_constant(call: Call) -> Array | None:
     return value if known.moves or value.dtype.kind in "iub" else None
 
 
+class LoadingArithmetic:
+    """FLOAT while a file is read, where shapes are inferred and constants folded: a small file is little work."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(FLOAT, name)
+
+    def matmul(self, x: Array, y: Array) -> Array:
+        """The product; at once where an operand is one zero, repeated (which stands for what is not known yet).
+
+        Raises
+        ------
+        GraphError
+            More multiplications than reading a file is worth.
+        """
+        lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        shape = (*lead, x.shape[-2], y.shape[-1])
+        check_size("a product of matrices", shape)
+        fits = x.shape[-1] == y.shape[-2]
+        if fits and (_repeats_zero(x) or _repeats_zero(y)):
+            return np.broadcast_to(np.zeros((), np.result_type(x, y)), shape)
+        work = prod(shape) * x.shape[-1]
+        slow = 1 if np.result_type(x, y).kind == "f" else 32  # integers have no BLAS
+        if fits and work * slow > MOST_WORK:
+            raise GraphError(
+                f"a product of constant matrices takes {work:,} multiplications, more than is done while a file is "
+                "read: compute it before the file is written"
+            )
+        return np.asarray(np.matmul(x, y))
+
+    def sum(self, x: Array, axis: tuple[int, ...]) -> Array:
+        """The sum; at once for one zero, repeated."""
+        if x.size and _repeats_zero(x):
+            zero, away = x.reshape(-1)[:1].reshape(()), {a % x.ndim for a in axis}
+            return np.broadcast_to(zero, tuple(1 if i in away else n for i, n in enumerate(x.shape)))
+        return FLOAT.sum(x, axis)
+
+
+LOADING = LoadingArithmetic()
+
+
+def _repeats_zero(x: Array) -> bool:
+    return x.size > 0 and not any(x.strides) and x.dtype.kind == "f" and not x[(0,) * x.ndim]
+
+
 def evaluate(call: Call, operands: Sequence[Array | None]) -> Array:
     """One node in the float type of its operands, with errors that name the node."""
     rule = rule_for(call.node, real)
     try:
         with np.errstate(all="ignore"):
-            return np.asarray(rule(call, FLOAT, *operands))
+            return np.asarray(rule(call, LOADING, *operands))
     except GraphError:
         raise
     except (
@@ -145,25 +192,24 @@ def evaluate(call: Call, operands: Sequence[Array | None]) -> Array:
         ZeroDivisionError,
         MemoryError,
         OverflowError,
-        AttributeError,  # an operand that is missing
-        AssertionError,
     ) as error:
-        shapes = ", ".join("-" if s is None else str(list(s)) for s in call.shapes[:20])
-        why = str(error)[:300]
-        if isinstance(error, AttributeError | AssertionError):
-            why = "an operand is missing or not of the kind that is needed"
-        raise GraphError(
-            f"{call.node.describe()} cannot be computed from operands of shape {shapes}: {why}"
-        ) from error
+        raise _refusal(call, str(error)[:300]) from error
+    except (AttributeError, AssertionError) as error:
+        if all(o is not None for o in operands):
+            raise  # not the file's fault but ours
+        raise _refusal(call, "an operand is missing") from error
 
 
-def _check_spread(call: Call) -> None:
-    """Refuse operands that would broadcast to something huge, before anything is allocated."""
-    try:
-        shape = np.broadcast_shapes(*(s for s in call.shapes if s is not None))
-    except ValueError:
-        return  # not an elementwise operator, or an error that its own rule explains
-    check_size(call.node.describe(), shape)
+def _refusal(call: Call, why: str) -> GraphError:
+    shapes = ", ".join("-" if s is None else str(list(s)) for s in call.shapes[:20])
+    return GraphError(f"{call.node.describe()} cannot be computed from operands of shape {shapes}: {why}")
+
+
+def _stand_in(shape: tuple[int, ...], dtype: np.dtype[Any], known: Array | None) -> Array:
+    """An operand of which only the type counts: one zero, repeated; integers may be axes or sizes, and stay."""
+    if known is not None and known.dtype.kind != "f":
+        return known[None]
+    return np.broadcast_to(np.zeros((), dtype), (1, *shape))
 
 
 def infer(nodes: Sequence[Node], weights: Mapping[str, Array]) -> tuple[Node, ...]:
@@ -194,16 +240,10 @@ def infer(nodes: Sequence[Node], weights: Mapping[str, Array]) -> tuple[Node, ..
             call = _call(node, operands, shapes, constants)
             value = exact_constant(call)
             if value is None:
-                _check_spread(call)
-                zeros = [
-                    None
-                    if o is None
-                    else constants[o][None]
-                    if o in constants
-                    else np.broadcast_to(np.zeros((), dtypes[o]), (1, *shapes[o]))
-                    for o in operands
+                stand_ins = [
+                    None if o is None else _stand_in(shapes[o], dtypes[o], constants.get(o)) for o in operands
                 ]
-                result = evaluate(call, zeros)[0]
+                result = evaluate(call, stand_ins)[0]
                 done, dtype = replace(node, shape=tuple(result.shape), dtype=str(result.dtype)), result.dtype
             else:
                 constants[node.name] = value

@@ -1,17 +1,18 @@
 """Real arithmetic, approximated in a float type: what the network computes.
 
 A real rule is ``rule(call, ns, *operands) -> array``: `ns` is an arithmetic namespace, so that one definition runs on
-float arrays, exact rationals and balls.  Data movement uses NumPy itself, which moves any elements.
+float arrays, exact rationals and balls, and in any number format and order of summation.  Every operation on numbers
+goes through `ns`; data movement uses NumPy itself, which moves any elements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from workbench.graph import Array, GraphError
+from workbench.graph import Array, GraphError, Node
 from workbench.op import Meaning, rule_for
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ class Arithmetic(Protocol):
 
     def number(self, value: float) -> Any: ...
     def zeros(self, shape: tuple[int, ...], like: Array) -> Array: ...
+    def add(self, x: Array, y: Any) -> Array: ...
+    def sub(self, x: Array, y: Any) -> Array: ...
+    def mul(self, x: Array, y: Any) -> Array: ...
+    def div(self, x: Any, y: Any) -> Array: ...
+    def neg(self, x: Array) -> Array: ...
+    def cast(self, x: Array, to: str) -> Array: ...
+    def select(self, x: Array, y: Any, z: Any) -> Array: ...
     def matmul(self, x: Array, y: Array) -> Array: ...
     def sum(self, x: Array, axis: tuple[int, ...]) -> Array: ...
     def max(self, x: Array, axis: tuple[int, ...]) -> Array: ...
@@ -50,8 +58,31 @@ class FloatArithmetic:
     def zeros(self, shape: tuple[int, ...], like: Array) -> Array:
         return np.zeros(shape, like.dtype)
 
+    def add(self, x: Array, y: Any) -> Array:
+        return np.asarray(np.add(x, y))
+
+    def sub(self, x: Array, y: Any) -> Array:
+        return np.asarray(np.subtract(x, y))
+
+    def mul(self, x: Array, y: Any) -> Array:
+        return np.asarray(np.multiply(x, y))
+
+    def div(self, x: Any, y: Any) -> Array:
+        return np.asarray(np.divide(x, y))
+
+    def neg(self, x: Array) -> Array:
+        return np.asarray(np.negative(x))
+
+    def cast(self, x: Array, to: str) -> Array:
+        """x: a real number has no element type."""
+        return x
+
+    def select(self, x: Array, y: Any, z: Any) -> Array:
+        """y where x >= 0, else z."""
+        return np.asarray(np.where(x >= 0, y, z))
+
     def matmul(self, x: Array, y: Array) -> Array:
-        return np.matmul(x, y)
+        return np.asarray(np.matmul(x, y))
 
     def sum(self, x: Array, axis: tuple[int, ...]) -> Array:
         return np.asarray(np.sum(x, axis=axis, keepdims=True, dtype=x.dtype))
@@ -98,6 +129,51 @@ class FloatArithmetic:
 FLOAT: Arithmetic = FloatArithmetic()
 
 
+def walk(
+    plan: Plan,
+    inputs: Mapping[str, Array],
+    lift: Callable[[str, Node | None], Array],
+    arithmetic: Callable[[Node], Any],
+    store: Callable[[Node, Array], Array] = lambda node, value: value,
+    load: Callable[[Node, Array], Array] = lambda node, value: value,
+) -> dict[str, Array]:
+    """Every value of the network by its real rules, in any arithmetic.
+
+    Parameters
+    ----------
+    plan : the network.
+    inputs : name -> array ``(B, *shape)``, of the elements that the arithmetic computes with.
+    lift : (constant's name, node that uses it or None) -> its elements, ``(1, *shape)``.
+    arithmetic : node -> the namespace that its rule runs in.
+    store : what becomes of a node's result before others use it.
+    load : what becomes of a computed value or an input before a node uses it.
+
+    Returns
+    -------
+    name -> array ``(B or 1, *shape)``; 1 where a node does not depend on the input.
+
+    Raises
+    ------
+    GraphError
+        A rule whose result has another shape than its node.
+    """
+    values = {name: np.asarray(inputs[name]) for name in plan.graph.inputs}
+    for step in plan.steps:
+        node = step.node
+        operands = [
+            None if o is None else lift(o, node) if o in plan.constants else load(node, values[o])
+            for o in step.operands
+        ]
+        result = np.asarray(rule_for(node, real)(step.call, arithmetic(node), *operands))
+        if result.shape[1:] != node.shape:
+            raise GraphError(f"{node.describe()} gave shape {result.shape[1:]}, expected {node.shape}")
+        values[node.name] = store(node, result)
+    for name in plan.graph.outputs:
+        if name in plan.constants:
+            values[name] = lift(name, None)
+    return values
+
+
 def run(plan: Plan, inputs: Mapping[str, Array], dtype: Any = None) -> dict[str, Array]:
     """Every value of the network.
 
@@ -115,23 +191,6 @@ def run(plan: Plan, inputs: Mapping[str, Array], dtype: Any = None) -> dict[str,
     def cast(a: Array) -> Array:
         return a.astype(dtype) if dtype is not None and a.dtype.kind == "f" else a
 
-    values: dict[str, Array] = {}
-    for name in plan.graph.inputs:
-        values[name] = cast(np.asarray(inputs[name]))
-    for step in plan.steps:
-        operands = [
-            None if o is None else cast(plan.constants[o])[None] if o in plan.constants else values[o]
-            for o in step.operands
-        ]
-        rule = rule_for(step.node, real)
-        with np.errstate(all="ignore"):
-            result = np.asarray(rule(step.call, FLOAT, *operands))
-        if result.shape[1:] != step.node.shape:
-            raise GraphError(
-                f"{step.node.describe()} gave shape {result.shape[1:]}, expected {step.node.shape}"
-            )
-        values[step.node.name] = result
-    for name in plan.graph.outputs:
-        if name in plan.constants:
-            values[name] = cast(plan.constants[name])[None]
-    return values
+    given = {name: cast(np.asarray(inputs[name])) for name in plan.graph.inputs}
+    with np.errstate(all="ignore"):
+        return walk(plan, given, lambda name, _: cast(plan.constants[name])[None], lambda _: FLOAT)

@@ -8,7 +8,7 @@ encloses the real operator's derivative between real and float operands, so that
 Splitting J into a fixed centre C and the rest, with |d_operands| <= e and |(J - C) d_operands| <= rest(e),
     d = C d_operands + t',  |t' - shift| <= rho' = rho + rest:
 after one forward pass that finds e node by node, errors travel through an *exactly linear* network with known local
-errors, and a row of coefficients carried backward (`methods.rounding`) sums them with their correlations (F9).
+errors, and a row of coefficients carried backward (`methods.correlation`) sums them with their correlations (F9).
 This is tighter than carrying interval coefficients, whose radii multiply absolute weights on the whole way back, and
 costs one matrix product a node instead of two.
 """

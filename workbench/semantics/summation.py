@@ -21,13 +21,14 @@ from workbench.floats.errors import (
     sum_error_by_totals,
     sum_error_classic,
 )
-from workbench.floats.format import BINARY32, Format
+from workbench.floats.format import BINARY32
 from workbench.floats.program import Semantics
-from workbench.floats.rounding import is_stored, round_to
+from workbench.floats.rounding import is_stored
 from workbench.graph import Array, GraphError
 from workbench.op import Call
 from workbench.semantics.affine import Linear, LinearMap
 from workbench.semantics.interval import TINY, UNIT, Interval, midpoint_radius, product
+from workbench.semantics.ordered import is_ordered, ordered_errors
 from workbench.semantics.rounding import Local, Slopes, sizes
 
 # What a sum's leaves are: products; stored numbers; either, with the sum multiplied or divided afterwards.
@@ -40,12 +41,15 @@ MOST_LEAVES = (
 # ---------------------------------------------------------------------- constants, stored in the program's format
 
 
-def stored(call: Call, form: Format) -> tuple[Call, Call | None]:
+def stored(call: Call, program: Semantics) -> tuple[Call, Call | None]:
     """The call with its constants as the program stores them, and with what storing adds to each (None: nothing).
 
     The difference of two float64 neighbours of a number within a factor of two is exact; a constant that underflows
     to 0 differs by itself.
     """
+
+    form = program.weights
+    flush = program.subnormals == "flush"
 
     def make() -> tuple[Call, Call | None]:
         kept, moved, changed = [], [], False
@@ -54,12 +58,12 @@ def stored(call: Call, form: Format) -> tuple[Call, Call | None]:
                 kept.append(c)
                 moved.append(c)
                 continue
-            if is_stored(c, form):
+            if is_stored(c, form) and not flush:
                 kept.append(c)
                 moved.append(np.zeros(c.shape))
                 continue
             wide = np.asarray(c, np.float64)
-            near = round_to(wide, form)
+            near = program.rounded(wide, form)
             with np.errstate(invalid="ignore"):
                 delta = near - wide
             changed = changed or bool(np.any(delta != 0))
@@ -69,7 +73,7 @@ def stored(call: Call, form: Format) -> tuple[Call, Call | None]:
             return call, None
         return replace(call, constants=tuple(kept), memo={}), replace(call, constants=tuple(moved), memo={})
 
-    return call.cached(("stored", form), make)
+    return call.cached(("stored", form, program.mode, flush, program.overflow), make)
 
 
 def stored_form(
@@ -83,7 +87,7 @@ def stored_form(
     """
 
     def make() -> tuple[Linear, Linear | None, bool]:
-        near, moved = stored(call, program.weights)
+        near, moved = stored(call, program)
         whole = build(call)
         assert whole is not None
         if moved is None:
@@ -104,7 +108,8 @@ def stored_form(
         )
         return first, Linear(maps, second.bias, second.bias_error), True
 
-    return call.cached(("stored form", program.weights), make)
+    key = ("stored form", program.weights, program.mode, program.subnormals, program.overflow)
+    return call.cached(key, make)
 
 
 def _without_constants(call: Call, build: Callable[[Call], Linear | None], i: int) -> bool:
@@ -192,9 +197,10 @@ def sum_of_products(
     sharper : a sharper bound on the errors of additions and multiplications, where there is one.
     factor : for "scaled", how many times larger (or smaller) the numbers in the accumulator may be.
     """
-    accumulator = program.accumulator
+    accumulator = program.measure
     total = raised(positive + negative)
     if kind == "scaled":
+        program.needs_gradual("a scaled sum, such as a mean,")
         # leaf, sum, scaling, and a rounded scale; ufp does not scale, the relative form F2 does
         found = sum_error_classic(total, terms + 3, accumulator)
         found = raised(found + np.where(total > 0, 2 * (terms + 1) * factor * accumulator.eta, 0.0))
@@ -210,8 +216,10 @@ def sum_of_products(
     underflow = 0.0
     if kind == "products":
         underflow = 2.0 * terms * program.underflow * (1 + growth(accumulator.unit, terms + 1))
-    classic = sum_error_classic(total, terms + rounds, accumulator)
-    found = np.where(np.isfinite(added), np.minimum(added, classic), np.inf)
+    found = added
+    if accumulator.subnormals:
+        classic = sum_error_classic(total, terms + rounds, accumulator)
+        found = np.where(np.isfinite(added), np.minimum(added, classic), np.inf)
     found = raised(found + np.where(total > 0, underflow, 0.0))
     # one product alone is not an addition, so its overflow is looked for here
     return np.asarray(np.where(np.maximum(positive, negative) <= accumulator.largest, found, np.inf))
@@ -242,7 +250,7 @@ def affine_local(
         return Local(np.full((1, *call.shape), np.inf), form)
     positive, negative = totals(near, ranges)
     terms = sum(max(1, m.terms) for m in near.maps if m is not None) + (near.bias is not None)
-    sharper = None if leafwise is None else leafwise(stored(call, program.weights)[0], program, ranges)
+    sharper = None if leafwise is None else leafwise(stored(call, program)[0], program, ranges)
     rho = sum_of_products(program, positive, negative, terms, kind, sharper, factor)
     shift, rest = shift_of(delta, ranges)
     return Local(raised(rho + rest), form, shift)
@@ -301,6 +309,12 @@ def dense_errors(turned: Array, x: Interval, bias: Array | None, program: Semant
     count, (m, k) = x.lo.shape[0], turned.shape
     if count * m * (k + 1) > MOST_LEAVES or not (np.isfinite(x.lo).all() and np.isfinite(x.hi).all()):
         return None
+    anyhow = _any_order(turned, x, bias, program)
+    return ordered_errors(turned, x, bias, program, anyhow) if is_ordered(program) else anyhow
+
+
+def _any_order(turned: Array, x: Interval, bias: Array | None, program: Semantics) -> Array:
+    count, (m, k) = x.lo.shape[0], turned.shape
     live = (x.lo != 0).any(axis=0) | (x.hi != 0).any(axis=0)
     if np.count_nonzero(live) < 0.9 * k:
         turned, x = np.ascontiguousarray(turned[:, live]), Interval(x.lo[:, live], x.hi[:, live])
@@ -339,10 +353,8 @@ def leaf_errors(leaves: Array, other: Array | None, bias: Array | None, program:
     """
     multiplied: Array | float = 0.0
     if not program.exact_products:
-        multiplied = product_error(
-            leaves if other is None else np.maximum(leaves, -other), program.accumulator
-        )
+        multiplied = product_error(leaves if other is None else np.maximum(leaves, -other), program.measure)
     if bias is not None:
         leaves = np.concatenate([leaves, bias[..., None]], axis=-1)
         other = None if other is None else np.concatenate([other, bias[..., None]], axis=-1)
-    return sum_error(leaves, program.accumulator, other=other) + multiplied
+    return sum_error(leaves, program.measure, other=other) + multiplied

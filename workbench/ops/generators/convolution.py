@@ -56,6 +56,49 @@ def folded(
     return win.scatter(columns.reshape(n, groups * w.shape[1], *win.kernel, *win.out), zeros)
 
 
+def widened(
+    y: Array, w: Array, win: Window, groups: int, zeros: Zeros = float_zeros
+) -> tuple[tuple[Array, Array], Window]:
+    """The adjoint of a convolution as a convolution: operands and window for `unfolded`.
+
+    Zeros are put between the elements of y, and the kernel is turned around: x[i] = sum over taps t of y[(i + begin -
+    t d) / s] where that is whole.
+
+    Parameters
+    ----------
+    y : ``(N, M, *out)``.
+    w : ``(M, C / groups, *kernel)``.
+
+    Returns
+    -------
+    (x, kernel), window : ``unfolded(x, kernel, window, groups)`` has the shape ``(N, C, *size)``.
+    """
+    m, c = w.shape[:2]
+    reach = tuple((k - 1) * d for k, d in zip(win.kernel, win.dilations, strict=True))
+    between = tuple((o - 1) * s + 1 for o, s in zip(win.out, win.strides, strict=True))
+    # element j of the result's window starts at j + begin - reach of the spread y
+    before = tuple(max(0, r - b) for r, b in zip(reach, win.begin, strict=True))
+    skip = tuple(max(0, b - r) for r, b in zip(reach, win.begin, strict=True))
+    length = tuple(
+        max(f + n, k + r + z) for f, n, k, r, z in zip(before, between, skip, reach, win.size, strict=True)
+    )
+    x = zeros((*y.shape[:2], *length), y)
+    inside = tuple(slice(f, f + n, s) for f, n, s in zip(before, between, win.strides, strict=True))
+    x[key(slice(None), slice(None), *inside)] = y
+    x = x[
+        key(
+            slice(None),
+            slice(None),
+            *(slice(k, k + r + z) for k, r, z in zip(skip, reach, win.size, strict=True)),
+        )
+    ]
+    turned = np.flip(w, tuple(range(2, w.ndim))).reshape(groups, m // groups, c, *win.kernel)
+    turned = np.swapaxes(turned, 1, 2).reshape(groups * c, m // groups, *win.kernel)
+    one = (1,) * len(win.size)
+    size = tuple(r + z for r, z in zip(reach, win.size, strict=True))
+    return (x, turned), Window(size, win.kernel, one, win.dilations, (0,) * len(win.size), win.size)
+
+
 def forward(w: Array, win: Window, groups: int) -> Callable[[Array], Array]:
     """`unfolded` for floats, a block of samples at a time."""
     block = max(1, CHUNK // max(1, w.shape[1] * groups * win.taps * prod(win.out)))

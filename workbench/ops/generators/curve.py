@@ -93,6 +93,7 @@ def curve(
     of: Callable[[Call], Curve],
     function: str | None = None,
     moved: Callable[[Call, Semantics, Interval], Array] | None = None,
+    ulps: float | None = None,
 ) -> None:
     """Register the interval, affine, gradient and rounding rules of an elementwise function of the first operand.
 
@@ -103,6 +104,8 @@ def curve(
     function : the library function whose accuracy a float program rests on; None where IEEE 754 has it correctly
         rounded (sqrt, 1/x).
     moved : what storing the constants that `of` reads in the program's format does to the result, at most.
+    ulps : how many ulps the function errs by, for one that is not in the ledger of `floats.program` because its real
+        rule computes it of correctly rounded operations; a program's own table goes before it.
     """
 
     @op.rule(affine)
@@ -124,8 +127,8 @@ def curve(
             return Local(np.where(whole, 0.0, np.inf), form, state="exact")
         apart = 0.0 if moved is None else moved(call, program, x)
         size = np.maximum(np.abs(low), np.abs(high)) + apart
-        rho = raised(program.function_error(function, size) + apart)
-        return Local(rho, form, assumptions=(program.assumption(function),))
+        rho = raised(program.function_error(function, size, ulps) + apart)
+        return Local(rho, form, assumptions=(program.assumption(function, ulps),))
 
     monotone(op, lambda call, lo, hi: of(call).image(lo, hi))
 
@@ -198,6 +201,7 @@ def _ceiling(c: Curve, pieces: Pieces, s: Array, p: Array, sign: Array) -> Array
     highest = np.full(s.shape, -np.inf)
     np.maximum.at(highest, at, height)
     if blur.any():
+        assert c.steepest <= 2, "the charge for edges that are not floats rests on |f'| <= 2"
         highest = up(highest + 8 * blur * (2 + np.abs(s)) * (1 + 16 * UNIT))
     return highest
 

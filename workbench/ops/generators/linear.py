@@ -12,7 +12,15 @@ from workbench.graph import Array
 from workbench.op import Call, Op, UnsupportedOperator
 from workbench.semantics.affine import Linear, LinearMap, affine
 from workbench.semantics.gradient import gradient
-from workbench.semantics.interval import TINY, UNIT, Interval, interval, midpoint_radius, outward
+from workbench.semantics.interval import (
+    TINY,
+    UNIT,
+    Interval,
+    interval,
+    midpoint_radius,
+    not_below_zero,
+    outward,
+)
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, rounding
 from workbench.semantics.summation import Kind, Leafwise, affine_local, shift_of, stored_form
@@ -63,7 +71,24 @@ def enclose(form: Linear, *operands: Interval | None) -> Interval:
         if form.bias_error is not None:
             radius = radius + form.bias_error
     radius = radius * (1 + (2 * terms + 8) * UNIT) + (2 * UNIT * np.abs(centre) + (4 * terms + 8) * TINY)
-    return outward(centre - radius, centre + radius)
+    return not_below_zero(outward(centre - radius, centre + radius), _not_negative(form, operands))
+
+
+def _not_negative(form: Linear, operands: tuple[Interval | None, ...]) -> Array:
+    """Where the result is a sum of weights >= 0 times operands >= 0, and a bias >= 0: sums, means, movements.
+
+    A map whose `magnitude` is its `apply` has no negative weight; it finds where negative operands go.
+    """
+    known: Array = np.asarray(True if form.bias is None else form.bias >= 0)
+    if form.bias_error is not None:
+        known = known & (form.bias_error == 0)
+    for m, x in zip(form.maps, operands, strict=True):
+        if m is None or x is None:
+            continue
+        if m.apply is not m.magnitude:
+            return np.asarray(False)
+        known = known & (m.apply((x.lo < 0).astype(np.float64)) == 0)
+    return known
 
 
 def pull(form: Linear, seed: Array) -> tuple[Array | None, ...]:
@@ -84,7 +109,7 @@ def linear(
     op : the operator; its real rule is given apart.
     build : call -> the affine map; called once a plan.
     kind : what the leaves of its sums are in a float program; None where the rounding rule is given apart.
-    leafwise : a sharper bound on its rounding from the single leaves (see `semantics.rounding.affine_local`).
+    leafwise : a sharper bound on its rounding from the single leaves (see `semantics.summation.affine_local`).
     """
 
     def form(call: Call) -> Linear:
@@ -112,7 +137,10 @@ def linear(
 
 
 def moves(
-    op: Op, apply: Callable[..., Array], adjoints: Callable[[Call], tuple[LinearMap | None, ...]]
+    op: Op,
+    apply: Callable[..., Array],
+    adjoints: Callable[[Call], tuple[LinearMap | None, ...]],
+    arithmetic: bool = True,
 ) -> None:
     """Register every meaning of an operator that only moves or repeats elements: exact in each of them.
 
@@ -121,13 +149,10 @@ def moves(
     op : the operator (its `moves` is True).
     apply : ``(call, *operands) -> array``, on arrays of any elements with a leading batch axis.
     adjoints : call -> one `movement` an operand, or None for operands that carry no values (a shape, an index).
+    arithmetic : whether to register the real and the rounding rule too; else they are given apart.
     """
     if not op.moves:
         raise ValueError(f"{op.name} is not declared as data movement")
-
-    @op.rule(real)
-    def _(call: Call, ns: Any, *operands: Array | None) -> Array:
-        return apply(call, *operands)
 
     def build(call: Call) -> Linear:
         """Constant operands (a concatenated class token) stand in the bias."""
@@ -176,6 +201,13 @@ def moves(
         call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array
     ) -> tuple[Array | None, ...]:
         return pull(form(call), seed)
+
+    if not arithmetic:
+        return
+
+    @op.rule(real)
+    def _(call: Call, ns: Any, *operands: Array | None) -> Array:
+        return apply(call, *operands)
 
     @op.rule(rounding)
     def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:

@@ -17,6 +17,7 @@ from workbench.graph import Array
 from workbench.op import Call
 
 Ints = tuple[int, ...]
+PADDINGS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 Zeros = Callable[[tuple[int, ...], Array], Array]
 
 
@@ -116,6 +117,20 @@ class Window:
         return np.array(self.view(ones)[0, 0])
 
 
+def padding_of(call: Call) -> str:
+    """The way of padding.
+
+    Raises
+    ------
+    ValueError
+        One that ONNX does not know.
+    """
+    auto = str(call.attr("auto_pad", "NOTSET"))
+    if auto not in PADDINGS:
+        raise ValueError(f"auto_pad={auto!r} is none of {', '.join(PADDINGS)}")
+    return auto
+
+
 def window_of(call: Call, size: Ints, kernel: Ints) -> Window:
     """The window that a call's attributes describe, over an input of spatial shape `size`.
 
@@ -134,7 +149,7 @@ def window_of(call: Call, size: Ints, kernel: Ints) -> Window:
         raise ValueError("kernel, strides and dilations must be positive, and pads not negative")
     reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True))
     begin, end = pads[:rank], pads[rank:]
-    auto = call.attr("auto_pad", "NOTSET")
+    auto = padding_of(call)
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         out = tuple(-(-n // s) for n, s in zip(size, strides, strict=True))
         missing = [max((o - 1) * s + r - n, 0) for o, s, r, n in zip(out, strides, reach, size, strict=True)]
@@ -175,7 +190,7 @@ def transposed_window_of(call: Call, size: Ints, kernel: Ints) -> Window:
         (n - 1) * s + (k - 1) * d + 1 + e
         for n, s, k, d, e in zip(size, strides, kernel, dilations, extra, strict=True)
     ]
-    auto = call.attr("auto_pad", "NOTSET")
+    auto = padding_of(call)
     if wanted is not None or auto in ("SAME_UPPER", "SAME_LOWER"):
         out = (
             tuple(wanted)[-rank:]
