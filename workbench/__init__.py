@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from workbench.region import RegionError as RegionError
     from workbench.region import ball as ball
     from workbench.region import box as box
+    from workbench.verdict import Verdict as Verdict
+    from workbench.wanted import SpecificationError as SpecificationError
+    from workbench.wanted import all_of as all_of
+    from workbench.wanted import any_of as any_of
+    from workbench.wanted import linear as linear
+    from workbench.wanted import margin as margin
+    from workbench.wanted import output_range as output_range
 
 __version__ = "0.1.0"
 
@@ -38,10 +45,17 @@ _PUBLIC = {
     "Node": "graph",
     "Region": "region",
     "RegionError": "region",
+    "SpecificationError": "wanted",
+    "Verdict": "verdict",
+    "all_of": "wanted",
+    "any_of": "wanted",
     "ball": "region",
     "box": "region",
     "examples": None,
+    "linear": "wanted",
     "load": "opening",
+    "margin": "wanted",
+    "output_range": "wanted",
     "views": None,
 }
 __all__ = list(_PUBLIC)
@@ -57,4 +71,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+    return sorted([*_PUBLIC, *(name for name in globals() if name.startswith("__"))])

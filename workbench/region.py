@@ -247,7 +247,7 @@ def ball(
     return Region(lower[None], upper[None], x[None], eps, kind, clip)
 
 
-def add_up(x: Array, y: float) -> Array:
+def add_up(x: Array, y: Array | float) -> Array:
     """x + y rounded up: TwoSum tells whether rounding to nearest went down."""
     s = np.asarray(x + y)
     t = s - x

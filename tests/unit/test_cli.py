@@ -109,6 +109,26 @@ def test_the_few_digits_of_a_table_are_rounded_outward() -> None:
     assert (text.down(-np.inf), text.up(np.inf)) == ("-inf", "inf")
 
 
+def test_a_number_that_needs_no_more_digits_is_printed_as_it_is() -> None:
+    assert (text.up(1.0), text.down(-0.25), text.up(0.0), text.up(0.1)) == ("1", "-0.25", "0", "0.10001")
+    shown = run("bounds", "example:toy", "--center", "example:0", "--eps", "0.5").stdout
+    assert "2 inputs, each at most 1 wide" in shown
+    assert "rounded outward" in shown
+
+
+def test_what_is_not_asked_is_said(tmp_path: Path) -> None:
+    (tmp_path / "p.vnnlib").write_text(PROPERTY)
+    shown = run("bounds", "example:toy", "--vnnlib", tmp_path / "p.vnnlib", "--box", "1").stdout
+    assert "not asked  what the property says about outputs" in shown
+    assert "not asked" not in run("bounds", "example:toy", "--center", "example:0", "--eps", "1").stdout
+
+
+def test_the_sentence_about_a_ball_says_that_its_box_cuts_it() -> None:
+    shown = run("bounds", "example:toy", "--center", "example:0", "--eps", "0.5", "--norm", "2").stdout
+    assert "within 0.5 of the centre in the 2 norm;" in shown
+    assert "cuts the ball" in shown
+
+
 def test_dot_and_svg(tmp_path: Path) -> None:
     assert run("show", "example:toy", "--dot").stdout == examples.toy().graph.to_dot() + "\n"
     assert run("show", "example:toy", "--svg", tmp_path / "toy.svg").exit_code == 0

@@ -14,9 +14,11 @@ import pytest
 
 import workbench
 from commands import CENTER, fails, run
-from workbench.cli import options, progress_bar
+from workbench.cli import options, progress_bar, tutorials
 from workbench.methods.named import METHODS
 from workbench.model import FORMATS
+
+TOY = ("--center", "example:0", "--eps", "0.25")
 
 
 def program(*arguments: str) -> list[str]:
@@ -24,7 +26,7 @@ def program(*arguments: str) -> list[str]:
 
 
 def test_every_help_has_an_example() -> None:
-    assert run("--version").stdout == f"workbench {workbench.__version__}\n"
+    assert run("--version").stdout == f"{workbench.__version__}\n"
     top = run("--help").stdout
     assert run().stdout == top
     for command in ("show", "bounds", "rounding", "lab"):
@@ -33,8 +35,63 @@ def test_every_help_has_an_example() -> None:
 
 
 def test_the_choices_are_those_of_the_package() -> None:
-    assert [m.value for m in options.Method] == list(METHODS)
-    assert [f.value for f in options.Format] == list(FORMATS)
+    assert "|".join(METHODS) == options.METHODS
+    assert "|".join(FORMATS) == options.FORMATS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("bounds",), "missing argument 'NET' (see workbench bounds --help)"),
+        (("frobnicate",), "no such command 'frobnicate' (see workbench --help)"),
+        (("bounds", "example:toy", "--methd", "x"), "no such option: --methd"),
+        (("bounds", "example:toy", "--eps", "much"), "invalid value for '--eps'"),
+        (("bounds", "example:toy", "--method", "foo"), "must be one of ibp, crown-ibp, crown, not 'foo'"),
+        (
+            ("rounding", "example:toy", "--format", "f9"),
+            "choose one of binary64, binary32, binary16, bfloat16 (see",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_sentence_too(arguments: tuple[str, ...], says: str) -> None:
+    assert says in fails(2, *arguments)
+
+
+def test_other_spellings_of_choices_are_understood() -> None:
+    same = [
+        run("bounds", "example:toy", *TOY, "--method", m, "--json").stdout for m in ("crown-ibp", "CROWN_IBP")
+    ]
+    assert same[0] == same[1] != ""
+    same = [
+        run("rounding", "example:toy", *TOY, "--format", f, "--json").stdout for f in ("binary16", "float16")
+    ]
+    assert same[0] == same[1] != ""
+
+
+def test_both_commands_take_the_same_region_options() -> None:
+    shown = [run(command, "--help").stdout for command in ("bounds", "rounding")]
+    for option in ("--vnnlib", "--box", "--center", "--eps", "--norm", "--clip"):
+        assert all(option in text for text in shown)
+
+
+def test_the_tutorials_of_an_installed_package_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site/workbench"
+    for folder in ("cli", "tutorials"):
+        (package / folder).mkdir(parents=True)
+    (package / "tutorials/01-open-a-network.ipynb").write_text("carried")
+    monkeypatch.setattr(tutorials, "__file__", str(package / "cli/tutorials.py"))
+    here = tmp_path / "here"
+    here.mkdir()
+    target = tutorials.folder(here)
+    assert target == here / "workbench-tutorials"
+    assert (target / "01-open-a-network.ipynb").read_text() == "carried"
+    (target / "01-open-a-network.ipynb").write_text("tried out")
+    assert (tutorials.folder(here) / "01-open-a-network.ipynb").read_text() == "tried out"
+    (here / "tutorials").mkdir()
+    (here / "tutorials/01-open-a-network.ipynb").write_text("a checkout's")
+    assert tutorials.folder(here) == here / "tutorials"
 
 
 def test_starting_imports_nothing_heavy() -> None:

@@ -20,7 +20,12 @@ from typing import Annotated, Any
 import typer
 
 from workbench.cli import options as o
-from workbench.cli.faults import INTERRUPTED, BadInput, faults_in_one_sentence, printable
+from workbench.cli.bench import bench
+from workbench.cli.check import check
+from workbench.cli.faults import INTERRUPTED, BadInput, OwnVoice, faults_in_one_sentence
+from workbench.cli.supports import supports
+from workbench.cli.verify import verify
+from workbench.tables import printable
 
 HELP = """Open a neural network: its graph, sound bounds for every neuron, rounding errors.
 
@@ -39,6 +44,7 @@ Exit codes: 0 done, 2 bad input or usage, 3 an operator without the rule that is
 130 interrupted, 1 a fault of the program.
 """
 app = typer.Typer(
+    cls=OwnVoice,
     help=HELP,
     add_completion=False,
     rich_markup_mode=None,
@@ -51,12 +57,15 @@ app = typer.Typer(
 def top(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="print the version and exit")] = False,
+    name: Annotated[bool, typer.Option("--name", help="print the program's full name and exit")] = False,
 ) -> None:
-    """Nothing of its own to do but --version and the help."""
+    """Nothing of its own to do but --version, --name and the help."""
     if version:
         import workbench
 
-        typer.echo(f"workbench {workbench.__version__}")
+        typer.echo(workbench.__version__)
+    elif name:
+        typer.echo("NN Workbench")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
     else:
@@ -102,17 +111,11 @@ def show(
 
 
 @app.command(short_help="Bound every neuron over a region.")
+@o.takes_region
 def bounds(
     net: o.NET,
-    vnnlib: o.VNNLIB = None,
-    box: o.BOX = None,
-    center: o.CENTER = None,
-    eps: o.EPS = None,
-    norm: o.NORM = o.Norm.inf,
-    clip: o.CLIP = None,
-    method: Annotated[
-        o.Method, typer.Option("--method", help="ibp is the fastest, crown the tightest")
-    ] = o.Method.crown,
+    where: o.Where,
+    method: o.METHOD = "crown",
     as_json: o.JSON = False,
 ) -> None:
     """Bound every neuron over a region: for every real input in it, the value lies between the bounds.
@@ -134,28 +137,21 @@ def bounds(
         from workbench.cli import reading, report, text
 
         model = reading.open_network(net)
-        region = reading.read_region(model, vnnlib, box, center, eps, norm.value, clip)
-        with progress_bar(str(method)) as progress:
-            found = model.bounds(str(method), region=region, progress=progress)
+        region = reading.read_region(model, where)
+        with progress_bar(method) as progress:
+            found = model.bounds(method, region=region, progress=progress)
         if as_json:
             write_json(report.bounds(model, net, region, found))
         else:
-            typer.echo(text.bounds_text(model, net, region, found))
+            typer.echo(text.bounds_text(model, net, region, found, where))
 
 
 @app.command(short_help="Bound every neuron's rounding error over a region.")
+@o.takes_region
 def rounding(
     net: o.NET,
-    vnnlib: o.VNNLIB = None,
-    box: o.BOX = None,
-    center: o.CENTER = None,
-    eps: o.EPS = None,
-    norm: o.NORM = o.Norm.inf,
-    clip: o.CLIP = None,
-    form: Annotated[
-        o.Format,
-        typer.Option("--format", help="number format; binary16 and bfloat16 add up in binary32"),
-    ] = o.Format.binary32,
+    where: o.Where,
+    form: o.FORMAT = "binary32",
     as_json: o.JSON = False,
 ) -> None:
     """Bound every neuron's rounding error over a region, for any order of summation, with or without FMA.
@@ -173,9 +169,9 @@ def rounding(
         from workbench.cli import reading, report, text
 
         model = reading.open_network(net)
-        region = reading.read_region(model, vnnlib, box, center, eps, norm.value, clip)
-        with progress_bar(str(form)) as progress:
-            found = model.rounding(str(form), region=region, progress=progress)
+        region = reading.read_region(model, where)
+        with progress_bar(form) as progress:
+            found = model.rounding(form, region=region, progress=progress)
         if as_json:
             write_json(report.rounding(model, net, region, found))
         else:
@@ -211,14 +207,24 @@ def lab(
             options.insert(0, str(folder))
             folder = None
         if folder is None:
-            beside = Path(__file__).resolve().parents[2] / "tutorials"
-            folder = next((f for f in (Path("tutorials"), beside) if f.is_dir()), Path())
+            from workbench.cli import tutorials
+
+            folder = tutorials.folder()
         if not folder.is_dir():
             raise BadInput(f"there is no folder {str(folder)!r}")
         root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         command = [sys.executable, "-m", "jupyterlab", str(folder), *root, *options]
         sys.stdout.flush()
         os.execv(sys.executable, command)  # noqa: S606 - replaced, not wrapped: signals reach JupyterLab itself
+
+
+app.command(short_help="Check a certificate, exactly.")(check)
+app.command(short_help="Decide a VNN-LIB query: unsat, sat or unknown.")(verify)
+app.command(
+    short_help="Say which queries and networks can be decided.",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(supports)
+app.command(short_help="Decide every instance of a folder, and tabulate.")(bench)
 
 
 def write_json(answer: dict[str, Any]) -> None:

@@ -89,8 +89,11 @@ def from_bytes(
     model = ModelProto()
     try:
         model.ParseFromString(data)
-    except Exception as error:  # noqa: BLE001  (each protobuf implementation raises an exception of its own)
-        raise GraphError(f"{name} is not an ONNX file, or is damaged: {error}") from None
+    except Exception:  # noqa: BLE001  (each protobuf implementation raises an exception of its own)
+        hint = (
+            ": it is compressed with gzip, unpack it first" if data[:2] == b"\x1f\x8b" else ", or is damaged"
+        )
+        raise GraphError(f"{name} is not an ONNX file{hint}") from None
     graph = from_model(model, name=name, folder=folder, shapes=shapes)
     _refuse_other_numbers(graph)
     return graph

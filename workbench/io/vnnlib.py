@@ -1,13 +1,13 @@
 """VNN-LIB property files: version 1.0 read here, version 2.0 through the standard's own parser.
 
 Version 1.0: ``(declare-const X_i Real)`` for inputs, ``Y_i`` for outputs, and assertions that together describe a
-violation: comparisons ``<= >= =`` of linear expressions under ``and`` and ``or``.  Comparisons of X must give each
-input a lower and an upper bound; comparisons of Y say which outputs are unsafe.
+violation: comparisons ``<= < >= > = !=`` of linear expressions under ``and`` and ``or``.  Comparisons of X must give
+each input a lower and an upper bound; comparisons of Y say which outputs are unsafe.
 """
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from os import PathLike
@@ -20,15 +20,17 @@ from workbench.io.formula import (
     Alternatives,
     Atom,
     FormulaProblem,
+    Scope,
     Variable,
     alternatives,
     conjunction,
 )
 from workbench.io.sexpr import Form, SyntaxProblem, read_forms
 from workbench.region import Region, RegionError
-from workbench.spec import Case, Constraint, Property
+from workbench.spec import Case, Constraint, Ends, Property, float_of
 
 LONGEST = 1 << 28  # bytes of a property file
+VERSION_TWO = re.compile(r"^[^;\n]*\(\s*(vnnlib-version|declare-network)\b", re.MULTILINE)
 IGNORED = ("set-logic", "set-info", "set-option", "check-sat", "get-model", "exit")
 
 
@@ -46,6 +48,17 @@ def load(path: str | PathLike[str]) -> Property:
     RegionError
         A box that is empty.
     """
+    return parse(read_text(path), name=Path(path).name)
+
+
+def read_text(path: str | PathLike[str]) -> str:
+    """The text of a property file.
+
+    Raises
+    ------
+    VnnlibError
+        No such file, one that is too long, or that is no text.
+    """
     file = Path(path)
     try:
         if not file.is_file():
@@ -59,7 +72,7 @@ def load(path: str | PathLike[str]) -> Property:
         if isinstance(error, VnnlibError):
             raise
         raise VnnlibError(f"{str(file)!r} cannot be read: {error}") from error
-    return parse(text, name=file.stem)
+    return text
 
 
 def parse(text: str, *, name: str = "property") -> Property:
@@ -68,21 +81,35 @@ def parse(text: str, *, name: str = "property") -> Property:
         forms = read_forms(text)
     except SyntaxProblem as problem:
         raise VnnlibError(f"{name}: {problem}") from None
-    if any(_head(f) in ("vnnlib-version", "declare-network") for f in forms):
+    if is_version_two(text):
         from workbench.io.vnnlib2 import version_two
 
         try:
             forms = version_two(text)
         except FormulaProblem as problem:
             raise VnnlibError(f"{name}: {problem}") from None
-    declared: set[Variable] = set()
+    scope = Scope()
     conditions: list[Alternatives] = []
     for form in forms:
         try:
-            _read(form, declared, conditions)
+            _read(form, scope, conditions)
         except FormulaProblem as problem:
             raise VnnlibError(f"{name}, line {form.line}: {problem}") from None
-    inputs, outputs = (_count(declared, letter, name) for letter in "XY")
+    inputs, outputs = (_count(scope.declared, letter, name) for letter in "XY")
+    choices, always = split(conditions, name)
+    if any(a.terms[0][0][0] != a.terms[-1][0][0] for c in (always, *choices) for a in c):
+        raise VnnlibError(f"{name}: a comparison mixes inputs and outputs, which is not supported")
+    return Property(tuple(cases(always, choices, inputs, outputs, name)), inputs, outputs, name)
+
+
+def split(conditions: list[Alternatives], name: str) -> tuple[Alternatives, list[Atom]]:
+    """Alternatives of which one holds, and what always holds.
+
+    Raises
+    ------
+    VnnlibError
+        Too many alternatives, or none.
+    """
     always = [atom for c in conditions if len(c) == 1 for atom in c[0]]
     try:
         choices = conjunction([c for c in conditions if len(c) != 1])
@@ -90,7 +117,12 @@ def parse(text: str, *, name: str = "property") -> Property:
         raise VnnlibError(f"{name}: {problem}") from None
     if not choices:
         raise VnnlibError(f"{name}: its assertions contradict each other whatever the inputs are")
-    return Property(tuple(_cases(always, choices, inputs, outputs, name)), inputs, outputs, name)
+    return choices, always
+
+
+def is_version_two(text: str) -> bool:
+    """Whether a text is VNN-LIB 2.0: whether a form says so, outside comments."""
+    return VERSION_TWO.search(text) is not None
 
 
 def _head(form: Form) -> str:
@@ -98,14 +130,14 @@ def _head(form: Form) -> str:
     return body[0] if isinstance(body, list) and body and isinstance(body[0], str) else ""
 
 
-def _read(form: Form, declared: set[Variable], conditions: list[Alternatives]) -> None:
+def _read(form: Form, scope: Scope, conditions: list[Alternatives]) -> None:
     body, head = form.body, _head(form)
     if head in ("declare-const", "declare-fun"):
-        _declare(body, declared)
+        _declare(body, scope.declared)
     elif head == "assert":
         if len(body) != 2:
             raise FormulaProblem("assert takes one condition")
-        conditions.append(alternatives(body[1], declared))
+        conditions.append(alternatives(body[1], scope))
     elif head not in IGNORED:
         raise FormulaProblem(f"{str(body)[:60]!r} is neither a declaration nor an assertion")
 
@@ -134,31 +166,45 @@ def _count(declared: set[Variable], letter: str, name: str) -> int:
     return len(indices)
 
 
-def _cases(always: list[Atom], choices: Alternatives, inputs: int, outputs: int, name: str) -> Iterator[Case]:
-    """What always holds, and one of the choices; choices with the same box are one case."""
-    if any(a.terms[0][0][0] != a.terms[-1][0][0] for c in (always, *choices) for a in c):
-        raise VnnlibError(f"{name}: a comparison mixes inputs and outputs, which is not supported")
+def cases(always: list[Atom], choices: Alternatives, inputs: int, outputs: int, name: str) -> Iterator[Case]:
+    """What always holds, and one of the choices; choices with the same box are one case.
+
+    Raises
+    ------
+    RegionError
+        Where every box is empty; boxes that are empty beside others that are not are left out.
+    """
     grouped: dict[tuple[Atom, ...], list[tuple[Constraint, ...]]] = {}
     fixed = tuple(_constraint(a, outputs) for a in always if a.is_output)
     for choice in choices:
         unsafe = fixed + tuple(_constraint(a, outputs) for a in choice if a.is_output)
         grouped.setdefault(tuple(a for a in choice if not a.is_output), []).append(unsafe)
     ends = [a for a in always if not a.is_output]
+    empty: RegionError | None = None
+    found = 0
     for chosen, alternative in grouped.items():
-        yield Case(_box([*ends, *chosen], inputs, name), tuple(dict.fromkeys(alternative)))
+        try:
+            region, exact = _box([*ends, *chosen], inputs, name)
+        except RegionError as error:
+            empty = error
+            continue
+        found += 1
+        yield Case(region, tuple(dict.fromkeys(alternative)), exact)
+    if empty is not None and not found:
+        raise empty
 
 
 def _constraint(atom: Atom, outputs: int) -> Constraint:
     row = [Fraction(0)] * outputs
     for (_, i), c in atom.terms:
         row[i] = c
-    return Constraint(tuple(row), atom.bound)
+    return Constraint(tuple(row), atom.bound, atom.strict)
 
 
-def _box(atoms: Iterable[Atom], inputs: int, name: str) -> Region:
-    """The box of comparisons with numbers, compared exactly and then rounded outward."""
-    lower: dict[int, Fraction] = {}
-    upper: dict[int, Fraction] = {}
+def _box(atoms: Iterable[Atom], inputs: int, name: str) -> tuple[Region, Ends]:
+    """The box of comparisons with numbers, compared exactly: rounded outward, and as it is."""
+    lower: dict[int, tuple[Fraction, bool]] = {}  # the end, and whether it is open
+    upper: dict[int, tuple[Fraction, bool]] = {}
     for atom in atoms:
         if len(atom.terms) > 1:
             among = ", ".join(f"X_{i}" for (_, i), _ in atom.terms[:4])
@@ -168,35 +214,31 @@ def _box(atoms: Iterable[Atom], inputs: int, name: str) -> Region:
         (((_, i), c),) = atom.terms
         end = atom.bound if c == 1 else -atom.bound if c == -1 else atom.bound / c
         if c > 0:
-            upper[i] = end if i not in upper else min(end, upper[i])
+            before = upper.get(i, (end, False))
+            upper[i] = min(before, (end, atom.strict), key=lambda e: (e[0], not e[1]))
         else:
-            lower[i] = end if i not in lower else max(end, lower[i])
+            before = lower.get(i, (end, False))
+            lower[i] = max(before, (end, atom.strict))
     for ends, side in ((lower, "lower"), (upper, "upper")):
         missing = next((i for i in range(inputs) if i not in ends), None)
         if missing is not None:
             raise VnnlibError(f"{name}: the input X_{missing} has no {side} bound")
     for i in range(inputs):
-        if lower[i] > upper[i]:
+        (low, low_open), (high, high_open) = lower[i], upper[i]
+        if low > high or (low == high and (low_open or high_open)):
             raise RegionError(
-                f"{name}: the region is empty: X_{i} must be at least {float_of(lower[i], -1)} "
-                f"and at most {float_of(upper[i], 1)}"
+                f"{name}: the region is empty: X_{i} must be {'above' if low_open else 'at least'} "
+                f"{float_of(low, -1)} and {'below' if high_open else 'at most'} {float_of(high, 1)}"
             )
     lo, hi = (
-        np.array([float_of(lower[i], -1) for i in range(inputs)]),
-        np.array([float_of(upper[i], 1) for i in range(inputs)]),
+        np.array([float_of(lower[i][0], -1) for i in range(inputs)]),
+        np.array([float_of(upper[i][0], 1) for i in range(inputs)]),
     )
     if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
         raise VnnlibError(f"{name}: a bound of an input is beyond the range of float64")
-    return Region(lo[None], hi[None])
-
-
-def float_of(value: Fraction, direction: int) -> float:
-    """The nearest float64 that is not above (-1) or not below (+1) a rational."""
-    try:
-        found = float(value)
-    except OverflowError:  # beyond the largest number, on either side
-        found = math.inf if value > 0 else -math.inf
-        return found if found * direction > 0 else math.nextafter(found, 0.0)
-    if (Fraction(found) - value) * direction < 0:
-        found = math.nextafter(found, direction * math.inf)
-    return found
+    exact = Ends(
+        tuple(lower[i][0] for i in range(inputs)),
+        tuple(upper[i][0] for i in range(inputs)),
+        frozenset((i, side) for ends, side in ((lower, -1), (upper, 1)) for i in range(inputs) if ends[i][1]),
+    )
+    return Region(lo[None], hi[None]), exact
