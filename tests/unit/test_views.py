@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
-from fakes import FakeModel, Pair, arrays, golden
+from fakes import GOLDEN, FakeModel, Pair, arrays, golden
 from workbench.graph import Graph, Node
 from workbench.model import Model
 from workbench.semantics.plan import infer
