@@ -27,6 +27,7 @@ import numpy as np
 
 from workbench.floats import ieee754
 from workbench.floats.format import BINARY32, BINARY64, FORMATS, Format, Overflow
+from workbench.floats.pair import odd_pair, two_product, two_sum
 from workbench.floats.rounding import NEAREST as TO_NEAREST
 from workbench.floats.rounding import Mode, check_mode, round_to
 from workbench.graph import Array
@@ -104,7 +105,7 @@ class Machine:
             return self._careful("add", a, b)
         if self.mode in TO_NEAREST:
             return self.rounded(np.add(a, b))
-        return self.rounded(to_odd(np.asarray(a, np.float64), np.asarray(b, np.float64)))
+        return self.rounded(odd_pair(np.asarray(a, np.float64), np.asarray(b, np.float64)))
 
     def sub(self, a: Array, b: Array) -> Array:
         """a - b."""
@@ -127,7 +128,7 @@ class Machine:
         if not self.narrow:
             return self._careful("fma", a, b, c)
         a, b, c = (np.asarray(v, np.float64) for v in (a, b, c))
-        found = to_odd(a * b, c)
+        found = odd_pair(a * b, c)
         return found.astype(self.dtype) if self.native else self.rounded(found)
 
     def _by(self, operation: Callable[..., Array], name: str, *operands: Array) -> Array:
@@ -166,37 +167,8 @@ def fma(a: Array, b: Array, c: Array) -> Array:
     """
     if a.dtype == np.float32:
         product = a.astype(np.float64) * b.astype(np.float64)
-        return np.asarray(to_odd(product, np.asarray(c, np.float64)).astype(np.float32))
+        return np.asarray(odd_pair(product, np.asarray(c, np.float64)).astype(np.float32))
     high, low = two_product(a, b)
     th, tl = two_sum(np.asarray(c), low)
     vh, vl = two_sum(high, th)
-    return np.asarray(vh + to_odd(tl, vl))
-
-
-def to_odd(a: Array, b: Array) -> Array:
-    """a + b in binary64, rounded to the neighbour with an odd significand unless it is exact."""
-    s, error = two_sum(a, b)
-    s = np.asarray(s)
-    even = (s.view(np.int64) & 1) == 0
-    toward = np.where(error > 0, np.inf, -np.inf)
-    return np.asarray(np.where(even & (error != 0) & np.isfinite(error), np.nextafter(s, toward), s))
-
-
-def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """s + t = a + b exactly, s = fl(a + b) (Knuth)."""
-    s = a + b
-    t = s - a
-    return s, (a - (s - t)) + (b - t)
-
-
-def two_product(a: Array, b: Array) -> tuple[Array, Array]:
-    """p + e = a b exactly, p = fl(a b) (Dekker, Veltkamp)."""
-
-    def split(x: Array) -> tuple[Array, Array]:
-        c = x * (2.0**27 + 1)
-        high = c - (c - x)
-        return high, x - high
-
-    p = a * b
-    (ah, al), (bh, bl) = split(a), split(b)
-    return p, al * bl - (((p - ah * bh) - al * bh) - ah * bl)
+    return np.asarray(vh + odd_pair(tl, vl))

@@ -46,11 +46,16 @@ def two_product(a: Array, b: Array) -> tuple[Array, Array]:
 
 
 def odd_pair(a: Array, b: Array) -> Array:
-    """a + b rounded to odd: where inexact, the neighbour with an odd significand (Boldo & Melquiond 2008)."""
+    """a + b rounded to odd: where inexact, the neighbour with an odd significand (Boldo & Melquiond 2008).
+
+    What overflows or is NaN stays as it is.
+    """
     s, error = two_sum(a, b)
     s = np.asarray(s)
     even = (s.view(np.int64) & 1) == 0
-    return np.asarray(np.where(even & (error != 0), np.nextafter(s, np.copysign(np.inf, error)), s))
+    return np.asarray(
+        np.where(even & (error != 0) & np.isfinite(error), np.nextafter(s, np.copysign(np.inf, error)), s)
+    )
 
 
 def significand(x: Array) -> tuple[Array, Array]:
