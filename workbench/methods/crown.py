@@ -14,7 +14,7 @@ result is never looser than plain CROWN.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from time import perf_counter
 
 import numpy as np
@@ -22,18 +22,16 @@ import numpy as np
 from workbench.graph import Array
 from workbench.methods.bounds import Bounds
 from workbench.methods.ibp import boxes
+from workbench.methods.progress import Cancelled, Progress
 from workbench.region import Region
 from workbench.semantics.affine import Linear, Relaxation, describe, gather
 from workbench.semantics.backward import INFLATE, Bound, Prepared, Units, backward, prepare
 from workbench.semantics.interval import Interval, apply, known
 from workbench.semantics.plan import Plan, Step
 
+__all__ = ["Cancelled", "Progress", "crown", "doubled", "lower_ends"]
+
 MEMORY = 16 << 20  # bytes that one batch of coefficient rows may take: near the caches' size, measured best
-Progress = Callable[[float, str], None]
-
-
-class Cancelled(Exception):
-    """Raised inside a method when its progress callback asks it to stop."""
 
 
 def crown(

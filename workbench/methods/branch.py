@@ -1,0 +1,173 @@
+"""Branch and bound: complete verification, batched, by splitting inputs or the signs of relus.
+
+Where few inputs vary the input's box is split (`methods.inputs`), else the signs of relus (`methods.phases`).  Where an
+unsafe alternative is refuted on a part of the region, it stays refuted on that part's parts.  Every part that is called
+proved rests on bounds that account for their own rounding, so that "verified" is a proof in real arithmetic;
+"falsified" is only said of an input that was replayed.
+
+Work is depth first, the worst parts of a batch first: memory stays small, and the global bound only rises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from time import monotonic
+from typing import Literal
+
+import numpy as np
+
+from workbench.graph import Array
+from workbench.methods.chain import chain_of
+from workbench.methods.crown import crown
+from workbench.methods.inputs import InputSplitting
+from workbench.methods.phases import SignSplitting
+from workbench.methods.progress import Cancelled, Progress
+from workbench.methods.suspects import Suspects
+from workbench.methods.tree import Tree
+from workbench.region import Region
+from workbench.semantics.plan import Plan
+from workbench.spec import Disjunction, Rows
+
+NARROW = 16  # inputs that vary, up to which the input's box is split
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What a search ended with.
+
+    Parameters
+    ----------
+    status : "verified", "falsified" (at `candidate`, which holds in real arithmetic) or "unknown".
+    bound : every alternative fails by at least this much all over the region; what is proved, not more.
+    reason : why unknown.
+    leaves, visited : boxes that were proved, and that were bounded.
+    timed_out, interrupted : why it stopped early.
+    candidate : an input of the network's shape.
+    tree : to look at and to resume.
+    """
+
+    status: Literal["verified", "falsified", "unknown"]
+    bound: float
+    reason: str = ""
+    leaves: int = 0
+    visited: int = 0
+    timed_out: bool = False
+    interrupted: bool = False
+    candidate: Array | None = None
+    tree: Tree | None = None
+
+
+def verify(
+    plan: Plan,
+    region: Region,
+    spec: Disjunction,
+    *,
+    timeout: float | None = None,
+    seed: int = 0,
+    semantics: str = "real",
+    progress: Progress | None = None,
+    tree: Tree | None = None,
+) -> Outcome:
+    """Decide whether some input of the region has unsafe outputs.
+
+    Parameters
+    ----------
+    plan : the network, with one input.
+    region : one region, in the input's shape.
+    spec : unsafe outputs; the first output, flattened.
+    timeout : seconds, or None.
+    seed : kept for methods that choose at random; this one does not.
+    semantics : "real"; anything else is refused.
+    progress : called with (share proved, words); may raise `Cancelled` or KeyboardInterrupt: the tree is kept.
+    tree : of an earlier outcome of the same question, to go on with.
+
+    Raises
+    ------
+    ValueError
+        Another semantics than "real"; a region that is a batch; a tree of another question.
+    """
+    if semantics != "real":
+        raise ValueError(f"branch and bound decides about real arithmetic, not {semantics!r}")
+    if region.batch != 1:
+        raise ValueError(f"one region is decided at a time, not {region.batch}")
+    search = _Search(plan, region, spec, None if timeout is None else monotonic() + timeout)
+    return search.run(tree, progress)
+
+
+class _Search:
+    def __init__(self, plan: Plan, region: Region, spec: Disjunction, deadline: float | None) -> None:
+        self.plan, self.region, self.spec, self.deadline = plan, region, spec, deadline
+        self.rows = Rows(spec, plan.graph[plan.graph.outputs[0]].size)
+        self.splitting: InputSplitting | SignSplitting | None = None
+        chain = chain_of(plan)
+        if chain is not None and spec and all(spec):
+            suspects = Suspects(plan, region, spec, self.rows)
+            narrow = int((region.upper > region.lower).sum()) <= NARROW
+            kind = InputSplitting if narrow or len(chain.layers) == 1 else SignSplitting
+            self.splitting = kind(chain, region, self.rows, suspects)
+
+    def question(self) -> str:
+        """What a tree of this search belongs to."""
+        ends = hashlib.sha256(self.region.lower.tobytes() + self.region.upper.tobytes()).hexdigest()
+        return f"{self.plan.graph.digest}|{self.spec!r}|{ends}"
+
+    def run(self, tree: Tree | None, progress: Progress | None) -> Outcome:
+        """Work until nothing is open, time is up, or somebody stops it."""
+        if self.splitting is None:
+            return self._once()
+        if tree is None:
+            tree = Tree(self.question(), [self.splitting.root()])
+        elif tree.question != self.question():
+            raise ValueError("the tree belongs to another network, region or property")
+        while tree.open:
+            if self.deadline is not None and monotonic() >= self.deadline:
+                return self._stopped(tree, "the time ran out", timed_out=True)
+            block = tree.pop(self.splitting.batch)
+            try:
+                if progress is not None:
+                    words = f"{tree.visited:,} parts, {tree.count + len(block):,} open"
+                    progress(min(1.0, tree.done), words)
+                suspect = self.splitting.work(tree, block)
+            except (Cancelled, KeyboardInterrupt, MemoryError) as error:
+                tree.open.append(block)
+                short = isinstance(error, MemoryError)
+                why = "it needs more memory than there is" if short else "it was interrupted"
+                return self._stopped(tree, why, interrupted=not short)
+            if suspect is not None:
+                tree.open.append(block)
+                found = tree.leaves, tree.visited
+                return Outcome("falsified", tree.bound, "", *found, candidate=suspect, tree=tree)
+        return self._ended(tree)
+
+    def _ended(self, tree: Tree) -> Outcome:
+        if not tree.stuck:
+            return Outcome("verified", 0.0, "", tree.leaves, tree.visited, tree=tree)
+        reason = f"{tree.stuck:,} parts have every sign decided, but their bounds are not tight enough"
+        return Outcome("unknown", tree.stuck_margin, reason, tree.leaves, tree.visited, tree=tree)
+
+    def _stopped(
+        self, tree: Tree, why: str, *, timed_out: bool = False, interrupted: bool = False
+    ) -> Outcome:
+        reason = f"{why} with {tree.count:,} of {tree.visited + tree.count:,} parts open"
+        held = min(tree.bound, tree.stuck_margin)
+        return Outcome("unknown", held, reason, tree.leaves, tree.visited, timed_out, interrupted, None, tree)
+
+    def _once(self) -> Outcome:
+        """What takes no search: trivial properties, and one CROWN bound of the whole region for other networks."""
+        if not self.spec:
+            return Outcome("verified", np.inf, tree=Tree(self.question()))
+        if not all(self.spec):  # an alternative without constraints: every input is unsafe
+            return Outcome("falsified", -np.inf, candidate=self.region.sample(1)[0])
+        output = self.plan.graph[self.plan.graph.outputs[0]]
+        found = crown(
+            self.plan,
+            {self.plan.graph.inputs[0]: self.region},
+            rows=self.rows.matrix.reshape(-1, *output.shape),
+        )
+        assert found.margins is not None
+        size = found.output.magnitude.reshape(1, -1)
+        lower = np.nextafter(found.margins - self.rows.slack(size), -np.inf)
+        sure = bool(self.rows.refuted(lower).all())
+        reason = "" if sure else "one CROWN bound of the whole region is not tight enough"
+        return Outcome("verified" if sure else "unknown", float(self.rows.margin(lower)[0]), reason, 1, 1)
