@@ -6,17 +6,21 @@ Prints a table: bound, observed, their ratio, and the time that the bound took.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from workbench.floats.execute import ORDERS
+from workbench.floats.order import Blocked, Order
+from workbench.floats.program import PROGRAMS
 from workbench.io import onnx
 from workbench.methods.bounds import Bounds
 from workbench.methods.crown import crown
 from workbench.methods.ibp import ibp
 from workbench.methods.rounding import RoundingBounds, rounding
+from workbench.methods.witness import aligned_run
 from workbench.region import Region, ball
 from workbench.semantics import ieee, real
 from workbench.semantics.plan import Plan, plan_of
@@ -35,7 +39,7 @@ def loaded(bench_data: Path, file: str, center: str | None, eps: float) -> tuple
 
 
 def violations(
-    plan: Plan, before: Bounds, found: RoundingBounds, points: np.ndarray, orders: Sequence[str]
+    plan: Plan, before: Bounds, found: RoundingBounds, points: np.ndarray, orders: Sequence[str | Order]
 ) -> tuple[int, dict[str, float]]:
     """Values outside their bounds, and the largest error seen at each node.
 
@@ -47,7 +51,7 @@ def violations(
     for order in orders:
         x = points[:2] if order in ("adversarial", "pairwise") else points
         reference = real.run(plan, {name: x}, np.float64)
-        values = ieee.run(plan, {name: x}, found.program, order, 7)  # type: ignore[arg-type]
+        values = ieee.run(plan, {name: x}, found.program, order, 7)
         for key, bound in found.items():
             error = np.abs(values[key].astype(np.float64) - reference[key])
             outside += int((error - own[key] > bound).sum())
@@ -106,3 +110,44 @@ def test_real_networks_in_seven_orders(
             assert outside == 0
             limit = most[k]
             assert limit is None or (ratio <= limit and not found.overflow)
+
+
+@pytest.mark.parametrize(
+    ("file", "center"),
+    [
+        ("mnist_fc/onnx/mnist-net_256x2.onnx", "mnist_256x2_b1"),
+        ("oval21/onnx/cifar_base_kw.onnx", "cifar_base_kw_b1"),
+        ("acasxu_2023/onnx/ACASXU_run2a_2_1_batch_2000.onnx", None),
+    ],
+    ids=["mnist", "cifar", "acasxu"],
+)
+def test_known_orders_of_real_networks(bench_data: Path, file: str, center: str | None) -> None:
+    """Runs in the very order that the bound is about; and it is a better bound than the one for any order."""
+    plan, regions = loaded(bench_data, file, center, 1 / 255)
+    before = crown(plan, regions, neurons="all")
+    region = regions[plan.graph.inputs[0]]
+    points = np.clip(region.sample(3).astype(np.float32), region.lower[0], region.upper[0]).astype(np.float32)
+    anyhow = rounding(plan, before, "binary32")
+    orders: tuple[Order, ...] = ("sequential", "reversed", "pairwise", Blocked(16))
+    for order in orders:
+        found = rounding(plan, before, replace(PROGRAMS["binary32"], order=order))
+        outside, _ = violations(plan, before, found, points, (order,))
+        assert outside == 0
+        assert found.output.max() < 0.8 * anyhow.output.max(), order
+
+
+def test_aligned_orders_come_near_the_bound(bench_data: Path) -> None:
+    """What is left between a bound and a run that tries to reach it: a factor of about ten."""
+    plan, regions = loaded(bench_data, "mnist_fc/onnx/mnist-net_256x2.onnx", "mnist_256x2_b1", 0.0)
+    name, output = plan.graph.inputs[0], plan.graph.outputs[0]
+    before = crown(plan, regions, neurons="all")
+    found, own = rounding(plan, before, "binary32"), rounding(plan, before, "binary64")
+    k = int(found.output.argmax())
+    row = np.zeros(found.output.shape)
+    row.reshape(-1)[k] = 1.0
+    x = regions[name].sample(1)
+    values, reference = aligned_run(plan, {name: x}, "binary32", row), real.run(plan, {name: x}, np.float64)
+    for key, bound in found.items():
+        assert (np.abs(values[key].astype(np.float64) - reference[key]) <= bound + own[key]).all(), key
+    error = float(np.abs(values[output].astype(np.float64) - reference[output]).reshape(-1)[k])
+    assert found.output.max() < 16 * error

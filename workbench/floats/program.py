@@ -127,8 +127,9 @@ class Semantics:
     def measure(self) -> Format:
         """The format whose u, eta and range error bounds of the accumulator are written in.
 
-        A rounding that is not to nearest errs by up to the whole spacing 2u ufp(x), which is that to nearest with one bit
-        less; no operation's result is taken to be a number of it.  With abrupt underflow eta is the smallest normal.
+        A rounding that is not to nearest errs by up to the whole spacing 2u ufp(x), which is that to nearest with one
+        bit less; no operation's result is taken to be a number of it.
+        With abrupt underflow eta is the smallest normal number.
 
         Raises
         ------

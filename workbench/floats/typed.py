@@ -10,13 +10,20 @@ import math
 import re
 from fractions import Fraction
 
-from workbench.floats.format import UNBOUNDED, Format, Overflow
+import numpy as np
+
+from workbench.floats.format import BINARY16, BINARY32, BINARY64, UNBOUNDED, Format, Overflow
 from workbench.floats.rounding import Mode, check_mode, round_to
 
 LONGEST = 400  # characters that are read
 LARGEST_EXPONENT = 4000  # of a power that is written out in full
 Exact = Fraction | float  # floats only for what is no rational number: -0, infinities, NaN
 
+_NATIVE = {
+    BINARY64: np.float64,
+    BINARY32: np.float32,
+    BINARY16: np.float16,
+}  # NumPy prints their shortest decimals
 _WORDS = {"inf": math.inf, "infinity": math.inf, "\N{INFINITY}": math.inf, "nan": math.nan}
 _DECIMAL = re.compile(r"(\d+(?:_\d+)*)?(?:\.(\d*))?(?:e([+-]?\d+))?", re.IGNORECASE)
 _HEX = re.compile(r"0x([0-9a-f]*)(?:\.([0-9a-f]*))?(?:p([+-]?\d+))?", re.IGNORECASE)
@@ -124,7 +131,7 @@ def round_exact(
     near = float(found)
     if not form.subnormals and found and abs(near) < form.normal:
         return float(round_to(math.copysign(math.nextafter(abs(near), 0.0), near), form, mode))
-    return math.copysign(near, -1.0 if x < 0 and not form.fixed else near if near else 1.0)
+    return math.copysign(near, -1.0 if x < 0 and not form.fixed else near or 1.0)
 
 
 def _magnitude(lowest: float) -> Fraction:
@@ -133,22 +140,18 @@ def _magnitude(lowest: float) -> Fraction:
 
 def _integer(y: Fraction, mode: Mode) -> int:
     low = math.floor(y)
-    rest = y - low
+    rest, half = y - low, Fraction(1, 2)
     if not rest:
         return low
-    match mode:
-        case "nearest-even":
-            return round(y)
-        case "nearest-away":
-            return low + (rest > Fraction(1, 2) or (rest == Fraction(1, 2) and y > 0))
-        case "toward-zero":
-            return low + (y < 0)
-        case "up":
-            return low + 1
-        case "down":
-            return low
-        case _:
-            return low if low % 2 else low + 1
+    above = {
+        "nearest-even": rest > half or (rest == half and low % 2 == 1),
+        "nearest-away": rest > half or (rest == half and y > 0),
+        "toward-zero": y < 0,
+        "up": True,
+        "down": False,
+        "to-odd": low % 2 == 0,
+    }
+    return low + above[mode]
 
 
 def _beyond(x: Fraction, form: Format, mode: Mode, overflow: Overflow | None) -> float:
@@ -159,7 +162,7 @@ def _beyond(x: Fraction, form: Format, mode: Mode, overflow: Overflow | None) ->
     stays = mode in ("toward-zero", "to-odd") or (mode == "up" and x < 0) or (mode == "down" and x > 0)
     if policy == "saturate" or stays:
         return limit
-    return math.copysign(math.inf, x) if form.infinities else math.copysign(math.nan, x)
+    return math.copysign(math.inf if form.infinities else math.nan, 1.0 if x > 0 else -1.0)
 
 
 def decimal(x: Fraction) -> str | None:
@@ -194,6 +197,8 @@ def shortest(value: float, form: Format) -> str:
     """
     if not math.isfinite(value) or value == 0:
         return repr(float(value))
+    if form in _NATIVE:
+        return str(_NATIVE[form](value))
     for digits in range(1, 17):
         text = f"{value:.{digits}g}"
         if round_exact(Fraction(text), form) == value:

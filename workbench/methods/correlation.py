@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workbench.floats.errors import raised
+from workbench.floats.errors import SMALLEST, raised
 from workbench.graph import Array
 from workbench.op import OPS
 from workbench.semantics.affine import Linear, gather
@@ -26,6 +26,7 @@ from workbench.semantics.rounding import Form, centre
 MEMORY = 192 << 20  # bytes that one batch of coefficient rows may take
 NEGLIGIBLE = 0.005  # a walk stops where what is left to find could lower no bound by more than this share
 Record = Callable[[str, Array], None]
+Start = tuple[Array, Array, Array, dict[str, Array]]  # magnitudes, signed parts, doubt in those, coefficients
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,19 +85,50 @@ class ErrorNetwork:
         shape = (self.batch, *self.plan.graph[name].shape)
         best = np.array(np.broadcast_to(error, shape)).reshape(self.batch, -1)
         index = np.flatnonzero((np.isfinite(best) & (best > 0)).any(axis=0))
-        wanted = self.plan.upstream(name)
-        widest = max([self.plan.graph[n].size for n in [*wanted, *self.plan.graph.inputs]])
-        rows = max(8, MEMORY // (8 * 2 * widest * self.batch))
+        rows = self._chunk(name)
         for first in range(0, index.size, rows):
             part = index[first : first + rows]
             found = self._rows(name, part)
             best[:, part] = np.where(np.isfinite(best[:, part]), np.minimum(best[:, part], found), np.inf)
         return best.reshape(shape)
 
+    def _chunk(self, name: str) -> int:
+        """How many rows are carried at once."""
+        widest = max([self.plan.graph[n].size for n in [*self.plan.upstream(name), *self.plan.graph.inputs]])
+        return max(8, MEMORY // (8 * 2 * widest * self.batch))
+
+    def combined(self, target: str, rows: Array) -> Array:
+        """Bounds ``(B, R)`` on ``|rows . error of target|``: the least of the forward form and of carried rows.
+
+        Parameters
+        ----------
+        target : a node, with its errors found.
+        rows : exact coefficients ``(R, *shape)``.  What a row multiplies by 0 plays no part.
+        """
+        flat = np.asarray(rows, np.float64).reshape(len(rows), -1)
+        error = self.errors[target].reshape(self.errors[target].shape[0], -1)
+        full = (self.batch, len(flat))
+        lost = (~np.isfinite(error)).astype(np.float64) @ (flat != 0).T.astype(np.float64) > 0
+        terms = flat.shape[-1]
+        forward = raised(self._finite(target) @ np.abs(flat).T, terms) + terms * SMALLEST
+        found = np.array(np.broadcast_to(forward, full))
+        if target in self.source:
+            count = self._chunk(target)
+            for first in range(0, len(flat), count):
+                part = slice(first, first + count)
+                none = np.zeros((self.batch, len(flat[part])))
+                start = none, none, none, {target: rows[part].reshape(1, -1, *rows.shape[1:])}
+                found[:, part] = np.minimum(found[:, part], self._walk(target, start, None))
+        return np.where(np.broadcast_to(lost, full), np.inf, found)
+
     def _rows(self, target: str, index: Array, record: Record | None = None) -> Array:
         """``(B, R)`` bounds for neurons `index` of `target`; with `record`, which is told each share, the whole way."""
-        total, drift, doubt, pending = self._start(target, index, record)
-        best: Array = np.full((self.batch, index.size), np.inf)
+        return self._walk(target, self._start(target, index, record), record)
+
+    def _walk(self, target: str, start: Start, record: Record | None) -> Array:
+        """The walk back from `target`; what has been summed so far, and the coefficients still to carry, in `start`."""
+        total, drift, doubt, pending = start
+        best: Array = np.full(total.shape, np.inf)
         wanted = self.plan.upstream(target)
         with np.errstate(all="ignore"):
             for step in reversed(self.plan.steps):
@@ -187,9 +219,7 @@ class ErrorNetwork:
             doubt = doubt + drifted[1] + UNIT * np.abs(drift)
         return total, drift, doubt
 
-    def _start(
-        self, target: str, index: Array, record: Record | None
-    ) -> tuple[Array, Array, Array, dict[str, Array]]:
+    def _start(self, target: str, index: Array, record: Record | None) -> Start:
         """The first coefficients: unit rows, read off the weights of a linear node where that is possible."""
         shape = (self.batch, index.size)
         none = np.zeros(shape)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from workbench.floats.format import BINARY64
-from workbench.floats.program import Order, Semantics, program_of
+from workbench.floats.order import Order
+from workbench.floats.program import Semantics, program_of
 from workbench.graph import Array
 from workbench.semantics import ieee, real
 from workbench.semantics.plan import Plan
@@ -19,7 +20,7 @@ def observe_errors(
     plan: Plan,
     inputs: Mapping[str, Array],
     program: str | Semantics = "binary32",
-    orders: Sequence[Order] = FEW,
+    orders: Sequence[str | Order] = FEW,
 ) -> dict[str, Array]:
     """The largest |error| seen at every neuron over the given inputs and orders of summation.
 

@@ -12,26 +12,29 @@ from the operands' float ranges.  A neuron that may overflow, and all that depen
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
 
 from workbench.floats.errors import raised, rounding_error
-from workbench.floats.program import Semantics, program_of
-from workbench.floats.rounding import is_stored, round_to
-from workbench.graph import Array
+from workbench.floats.program import Semantics, Unbounded, program_of
+from workbench.floats.rounding import is_stored
+from workbench.graph import Array, GraphError
 from workbench.methods.bounds import Bounds
 from workbench.methods.correlation import ErrorNetwork, mixes
 from workbench.methods.observe import observe_errors
 from workbench.methods.roundingbounds import Inputs, RoundingBounds
+from workbench.methods.slopes import along_the_way
 from workbench.op import rule_for
 from workbench.semantics.affine import Linear, Relaxation, describe
-from workbench.semantics.interval import Interval, apply
+from workbench.semantics.interval import Interval, apply, known
 from workbench.semantics.plan import Plan, Step
-from workbench.semantics.rounding import Local, errors_through
+from workbench.semantics.rounding import Local, Slopes, errors_through
 from workbench.semantics.rounding import rounding as meaning
 
+COARSE = 2.0**-13  # formats in which the square of an error is worth looking at
 Progress = Callable[[float, str], None]
 Correlate = Literal["needed", "all", "outputs", "none"]
 
@@ -51,7 +54,8 @@ def rounding(
     ----------
     plan : the network.
     before : sound real bounds of every node over the regions; the tighter they are, the tighter is the result.
-    program : "binary64", "binary32", "binary16", "bfloat16" or a `Semantics`: the float program.
+    program : "binary64", "binary32", "binary16", "bfloat16" or a `Semantics`: the float program.  Its order of sums,
+        its mode of rounding and its programs for single nodes are taken as they are; "any" order is the default.
     inputs : "rounded": the program is given the real input rounded to its format; an input that is already a number of
         the format is its own rounding, so that such runs are covered too.  "exact": only such inputs are meant.
     correlate : which neurons are bounded by rows: "needed" (those that a nonlinear node or an output reads, with
@@ -62,6 +66,8 @@ def rounding(
     ------
     UnsupportedOperator
         Naming an operator that has no rule for rounding.
+    Unbounded
+        A program that nothing is proved for: fixed point, or flushed subnormals in an operator whose proof needs them.
     ValueError
         An unknown format, or an unknown choice.
     """
@@ -71,6 +77,7 @@ def rounding(
     if correlate not in ("needed", "all", "outputs", "none"):
         raise ValueError(f'correlate must be "needed", "all", "outputs" or "none", not {correlate!r}')
     program = program_of(program)
+    check_program(plan, program)
     walk = _Walk(plan, before, program)
     for name in plan.graph.inputs:
         walk.enter(name, inputs)
@@ -84,7 +91,7 @@ def rounding(
     walk.look_back()
     for name in plan.graph.outputs:
         if name in plan.constants:
-            held = walk.constant(name)
+            held = walk.constant(name, program)
             apart = np.zeros(held[0].lo.shape) if held[1] is None else held[1]
             walk.errors[name], walk.own[name], walk.ranges[name] = apart, apart, held[0]
     return RoundingBounds(
@@ -99,7 +106,32 @@ def rounding(
         outputs=plan.graph.outputs,
         real=before,
         trace=walk.network.shares,
+        combine=walk.network.combined,
     )
+
+
+def margin_errors(
+    plan: Plan,
+    bounds: Bounds,
+    semantics: str | Semantics,
+    rows: Array,
+    *,
+    inputs: Inputs = "rounded",
+    correlate: Correlate = "needed",
+) -> Array:
+    """Bounds ``(B, R)`` on ``|rows . float output - rows . real output|``, correlation included (F13).
+
+    Parameters
+    ----------
+    plan, bounds, semantics, inputs, correlate : as in `rounding`.
+    rows : ``(R, *shape)`` exact coefficients of the first output; the product with them is meant exactly.
+
+    Returns
+    -------
+    ``(B, R)``; infinite where a value that the row reads may overflow.  Where the real margin ``rows . output`` exceeds
+    its bound over the whole region, the float outputs compare the same way.
+    """
+    return rounding(plan, bounds, semantics, inputs=inputs, correlate=correlate).rows(rows)
 
 
 def needed(plan: Plan, before: Bounds) -> frozenset[str]:
@@ -131,19 +163,21 @@ class _Walk:
         self.moved: dict[str, Array] = {}  # rho + |shift|
         self.mixed: set[str] = set()  # nodes below which errors have already been mixed
         self.assumed: dict[str, None] = {}
+        self.used: dict[str, Semantics] = {}  # by the sentence that says how it rounds
         self.overflow: dict[str, None] = {}
 
     def enter(self, name: str, inputs: Inputs) -> None:
         """An input: rounded to the format, or one of its numbers."""
-        real = self.before[name]
-        form = self.program.activations
-        ends = Interval(round_to(real.lo, form), round_to(real.hi, form))
+        real, program = self.before[name], self.program.at(name)
+        form = program.activations
+        ends = Interval(program.rounded(real.lo, form), program.rounded(real.hi, form))
         size = real.magnitude
         if inputs == "rounded":
             fixed = real.lo == real.hi
             with np.errstate(invalid="ignore"):
                 shift = np.where(fixed & np.isfinite(ends.lo), ends.lo - real.lo, 0.0)
-            rho = np.where(fixed & np.isfinite(ends.lo), 0.0, rounding_error(size, form))
+            rho = rounding_error(size, program.target(form), program.mode)
+            rho = np.where(fixed & np.isfinite(ends.lo), 0.0, rho)
             low, high = np.minimum(real.lo, ends.lo), np.maximum(real.hi, ends.hi)
         else:
             shift = np.zeros(size.shape)
@@ -157,37 +191,49 @@ class _Walk:
         self.errors[name] = rho + np.abs(shift)
         self.network.enter(name, rho, shift)
 
-    def constant(self, name: str) -> tuple[Interval, Array | None]:
+    def constant(self, name: str, program: Semantics) -> tuple[Interval, Array | None]:
         """A constant as it is and as it is stored: what contains both, and how far they are apart (None: nowhere)."""
-        key = ("stored constant", name, self.program.weights)
+        key = ("stored constant", name, program.weights, program.mode, program.subnormals, program.overflow)
         if key not in self.plan.memo:
-            self.plan.memo[key] = _stored_constant(self.plan.constants[name], self.program)
+            self.plan.memo[key] = _stored_constant(self.plan.constants[name], program)
         found: tuple[Interval, Array | None] = self.plan.memo[key]
         return found
 
     def visit(self, step: Step, *, correlated: bool) -> None:
         """One node: its own rounding, its error, its float range."""
         name, shape = step.node.name, step.node.shape
-        held = {o: self.constant(o) for o in step.operands if o is not None and o in self.plan.constants}
-        ranges = [None if o is None else held[o][0] if o in held else self.ranges[o] for o in step.operands]
+        program = self.program.at(name)
+        self.used[_sentence(program)] = program
+        constant = self.plan.constants
+        held = {o: self.constant(o, program) for o in step.operands if o is not None and o in constant}
+        reads = {o: self.read(o, program) for o in step.operands if o is not None and o not in held}
+        ranges = [None if o is None else held[o][0] if o in held else reads[o][0] for o in step.operands]
+        # operands that another node's program stored need not be numbers of this one's activations: then its rules are
+        # asked as if these were as wide as the accumulator, and the result is stored below in any case
+        foreign = not all(program.activations.contains(self.program.at(o).activations) for o in reads)
+        asked = replace(program, activations=program.accumulator) if foreign else program
         live = tuple(None if o is None or o in held else self.errors[o] for o in step.operands)
-        fixed = tuple(held[o][1] if o in held else None for o in step.operands)
+        fixed = tuple(None if o is None else held[o][1] if o in held else reads[o][1] for o in step.operands)
         with np.errstate(all="ignore"):
-            local: Local = rule_for(step.node, meaning)(step.call, self.program, *ranges)
+            local = _rule(step, asked, ranges)
+            if isinstance(local.form, Slopes) and not local.form.picks and program.activations.unit >= COARSE:
+                local = replace(local, form=self.sharpened(step, asked, local.form, ranges))
             whole, rest = errors_through(local.form, live, shape)
             moved = any(f is not None for f in fixed)
             stored = errors_through(local.form, fixed, shape)[0] if moved else 0.0
             shift: Array = np.zeros((1, *shape)) if local.shift is None else local.shift
             rho = local.rho + stored
-            image = apply(self.plan, step, self.ranges)
+            image = apply(self.plan, step, {**self.ranges, **{o: r for o, (r, _) in reads.items()}})
             state = local.state
-            if state == "stored" and held and not self.program.activations.contains(self.program.weights):
+            if state == "stored" and (
+                foreign or (held and not program.activations.contains(program.weights))
+            ):
                 state = (
                     "accumulated"  # a constant may come out, and is not a number of the format of activations
                 )
             if state != "stored":
                 size = np.fmin(self.before[name].magnitude + whole, image.magnitude) + np.abs(shift) + rho
-                rho = rho + self.program.finish(raised(size), state)
+                rho = rho + program.finish(raised(size), state)
             rho = _infinite_where_nan(raised(rho))
             error = _infinite_where_nan(raised(whole + np.abs(shift) + rho, 4))
         rho, error, whole, rest, shift = (
@@ -206,6 +252,27 @@ class _Walk:
             error = self.network.correlated(name, error)
         self.moved[name] = raised(rho + np.abs(shift))
         self._close(name, error, image, self.moved[name])
+
+    def sharpened(
+        self, step: Step, program: Semantics, form: Slopes, ranges: list[Interval | None]
+    ) -> Slopes:
+        """Slopes averaged between real and float operands: it counts where errors are not small."""
+        real = [
+            None if o is None else known(self.plan, o) if o in self.plan.constants else self.before[o]
+            for o in step.operands
+        ]
+        return along_the_way(form, lambda given: _rule(step, program, given).form, real, ranges)
+
+    def read(self, name: str, program: Semantics) -> tuple[Interval, Array | None]:
+        """A computed value as a node's program reads it: its range, and what rounding it to the accumulator adds."""
+        held, form = self.ranges[name], program.accumulator
+        if not self.program.nodes or form.contains(self.program.at(name).activations):
+            return held, None
+        moved = rounding_error(held.magnitude, program.target(form), program.mode)
+        with np.errstate(invalid="ignore"):
+            low, high = np.nextafter(held.lo - moved, -np.inf), np.nextafter(held.hi + moved, np.inf)
+        whole = np.isfinite(moved)
+        return Interval(np.where(whole, low, -np.inf), np.where(whole, high, np.inf)), moved
 
     def _close(self, name: str, error: Array, image: Interval, rho: Array) -> None:
         """The float range, and the error that it leaves possible."""
@@ -242,20 +309,67 @@ class _Walk:
 
     def assumptions(self) -> tuple[str, ...]:
         """What the bounds rest on, as sentences."""
-        p = self.program
-        once = f", results once more to {p.activations.name}" if p.mixed else ""
-        return (
-            f"+ - * / and sqrt round to nearest even in {p.accumulator.name}{once}; subnormal numbers are kept",
-            "sums are added in any order, with or without fused multiply-adds, but term by term (no Winograd or FFT)",
-            *self.assumed,
+        programs = list(self.used) or [_sentence(self.program)]
+        orders = dict.fromkeys(
+            _order_sentence(p) for p in (*self.used.values(), *([] if self.used else [self.program]))
+        )
+        return (*programs, *orders, *self.assumed)
+
+
+def _rule(step: Step, program: Semantics, ranges: list[Interval | None]) -> Local:
+    """One node's rule; a tree that does not fit its sum is a fault of the program at that node."""
+    try:
+        found: Local = rule_for(step.node, meaning)(step.call, program, *ranges)
+    except (GraphError, Unbounded):
+        raise
+    except ValueError as problem:
+        raise GraphError(f"{step.node.describe()}: {problem}") from problem
+    return found
+
+
+def _sentence(p: Semantics) -> str:
+    """How a program rounds."""
+    mode = {"nearest-even": "to nearest even", "nearest-away": "to nearest, ties away from zero"}.get(
+        p.mode, p.mode
+    )
+    once = f", results once more to {p.activations.name}" if p.mixed else ""
+    kept = "kept" if p.subnormals == "gradual" and p.accumulator.subnormals else "flushed to 0 as results"
+    return f"+ - * / and sqrt round {mode} in {p.accumulator.name}{once}; subnormal numbers are {kept}"
+
+
+def _order_sentence(p: Semantics) -> str:
+    """How a program's sums are added."""
+    if p.order in ("any", "blas", "random", "adversarial"):
+        return "sums are added in any order, with or without fused multiply-adds, but term by term (no Winograd or FFT)"
+    fused = {"never": "without", "maybe": "with or without", "always": "with"}[p.fma]
+    return (
+        f"products of matrices, and convolutions, are added in the order {p.order}, {fused} fused multiply-adds, the "
+        "bias last; other sums in any order"
+    )
+
+
+def check_program(plan: Plan, program: Semantics) -> None:
+    """Refuse a program that nothing is proved for, or that names nodes that there are not.
+
+    Raises
+    ------
+    Unbounded, GraphError
+    """
+    if program.refusal:
+        raise Unbounded(f"{program.refusal}; this program can be run, not bounded")
+    unknown = [name for name in program.nodes if name not in plan.graph.by_name]
+    if unknown:
+        raise GraphError(
+            f"{program.name} has a program for {unknown[0]!r}, which is no node of {plan.graph.name}"
         )
 
 
 def _stored_constant(value: Array, program: Semantics) -> tuple[Interval, Array | None]:
     held = np.asarray(value[None], np.float64)
-    if value.dtype.kind != "f" or is_stored(value, program.weights):
+    plain = program.subnormals == "gradual" and is_stored(value, program.weights)
+    if value.dtype.kind != "f" or plain:
         return Interval(held, held), None
-    near = round_to(held, program.weights)
+    near = program.rounded(held, program.weights)
     lost = ~np.isfinite(near)
     with np.errstate(invalid="ignore"):
         apart = np.where(lost, np.inf, np.abs(near - held))
@@ -269,4 +383,4 @@ def _infinite_where_nan(x: Any) -> Array:
     return np.asarray(np.where(np.isnan(x), np.inf, x))
 
 
-__all__ = ["Inputs", "RoundingBounds", "observe_errors", "rounding"]
+__all__ = ["Inputs", "RoundingBounds", "margin_errors", "observe_errors", "rounding"]

@@ -14,6 +14,7 @@ from workbench.graph import Array
 from workbench.methods.bounds import Bounds
 from workbench.region import Region
 from workbench.semantics.interval import Interval
+from workbench.tables import OUTWARD, Table, printable, shape_text, up
 
 Inputs = Literal["rounded", "exact"]
 Share = tuple[str, int, float]
@@ -38,9 +39,11 @@ class RoundingBounds(Mapping[str, Array]):
     outputs : names of the network's outputs.
     real : the real bounds that were used.
     trace : what finds the contributions (see `attribution`).
+    combine : what bounds combinations of a node's errors (see `rows`).
 
-    What is claimed: for every real input in the region, the float program, its sums added in any order with or without
-    fused multiply-adds, computes at every node a value within the bound of the real network's value (weights taken as
+    What is claimed: for every real input in the region, the float program, its sums added in its order ("any": in every
+    one, with or without fused multiply-adds), computes at
+    every node a value within the bound of the real network's value (weights taken as
     the numbers in the file; rounding them to the program's format is part of the error).
     """
 
@@ -55,6 +58,7 @@ class RoundingBounds(Mapping[str, Array]):
     outputs: tuple[str, ...]
     real: Bounds
     trace: Callable[[str, int, int], list[Share]]
+    combine: Callable[[str, Array], Array]
 
     def __getitem__(self, name: str) -> Array:
         try:
@@ -76,8 +80,9 @@ class RoundingBounds(Mapping[str, Array]):
 
     @property
     def order(self) -> str:
-        """The orders of summation that the bounds hold for."""
-        return "any"
+        """The order of summation that the bounds hold for: the program's; "any" for every one."""
+        own = {str(p.order) for p in (self.program, *self.program.nodes.values())}
+        return own.pop() if len(own) == 1 else "by node"
 
     @property
     def regions(self) -> Mapping[str, Region]:
@@ -96,6 +101,49 @@ class RoundingBounds(Mapping[str, Array]):
             found = self[name] / ulp(self.real[name].magnitude, form)
         return np.asarray(np.where(self[name] == 0, 0.0, np.where(np.isnan(found), np.inf, found)))
 
+    def rows(self, rows: Array, node: str | None = None) -> Array:
+        """Bounds ``(B, R)`` on ``|rows . float value - rows . real value|`` of the first output, or of `node`.
+
+        Parameters
+        ----------
+        rows : ``(R, *shape)``, the coefficients; they and the product are exact, no rounding of theirs is meant.
+            Whether one float output is above another is such a row, as comparisons do not round.
+
+        Notes
+        -----
+        The errors of several neurons come from the same roundings: this is tighter than adding bounds (F13).
+        """
+        name = self.outputs[0] if node is None else node
+        rows = np.asarray(rows, np.float64)
+        if rows.shape[1:] != self[name].shape[1:] or not np.isfinite(rows).all():
+            raise ValueError(
+                f"rows of {name!r} are finite numbers of shape (R, {', '.join(map(str, self[name].shape[1:]))}), "
+                f"not {rows.shape}"
+            )
+        return self.combine(name, rows)
+
+    def table(self) -> Table:
+        """A row a node: its shape and its largest bound, in the units of the value and in ulps."""
+        rows = [("node", "shape", "largest error", "in ulps")]
+        for name, bound in self.bounds.items():
+            if bound.size:
+                most = (
+                    (up(bound.max()), up(np.max(self.ulps(name))))
+                    if name in self.real
+                    else (up(bound.max()), "")
+                )
+                rows.append((printable(name), shape_text(bound.shape[1:]), *most))
+        title = f"rounding errors in {self.format}, sums in {self.order} order"
+        return Table(
+            title, rows, f"{OUTWARD}; errors[name] has all; .assumptions says what they rest on", words=2
+        )
+
+    def __repr__(self) -> str:
+        return repr(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
     def attribution(
         self, output: int, node: str | None = None, region: int = 0, count: int | None = 100
     ) -> list[Share]:
@@ -112,8 +160,8 @@ class RoundingBounds(Mapping[str, Array]):
         -------
         (node, flat index, contribution), largest first.  A contribution is |dependence| times the neuron's own
         rounding; at a neuron whose slope is not known (a relu that may be on or off) also the part of the error
-        arriving there that the slope leaves open.  All of them together are at least the bound, which may have found
-        some cancellation.
+        arriving there that the slope leaves open.  Together they make up the bound, or more where it found some
+        cancellation; they are computed to about 12 digits, to be looked at, and their sum is no bound.
         """
         name = self.outputs[0] if node is None else node
         size = int(np.prod(self[name].shape[1:], dtype=np.int64))

@@ -216,7 +216,7 @@ def _register_rounding(op: Op) -> None:
         if product_form(call) is not None:
             return affine_once(call, program, product_form, (a, b))
         ends = [Interval(spread(v.lo, shape), spread(v.hi, shape)) for v in (b, a)]
-        return rounded_once(call, Slopes(tuple(ends)))
+        return rounded_once(call, Slopes(tuple(ends), bilinear=True))
 
 
 for _op in (add, sub, mul):

@@ -1,11 +1,11 @@
 """Sums in a named order: rounding bounds by position (F6), sharper than those for any order.
 
-Let s_j be the exact value of the j-th addition's result, an interval sum of its leaves over the region, and E a bound on
-all that has gone wrong so far.  The addition errs by at most u ufp(|s_j| + E), so that the whole errs by
-    E' = u sum_j ufp(|s_j| + E) + (the products' own roundings).
-E may be the bound for any order to begin with; E' is one too, and is put in its place once more.  Adding an exact 0 rounds
-nothing.  A fused product has no rounding of its own; the first of a running sum has.  (Higham 2002, section 3.3, has the
-running error bound that this becomes at a point.)
+Let s_j be the exact value of the j-th addition's result, an interval sum of its leaves over the region, and E a bound
+on all that has gone wrong so far.  The addition errs by at most u ufp(|s_j| + E), so that the whole errs by
+    E' = u sum_j ufp(|s_j| + E) + (the products' own).
+E may be the bound for any order to begin with; E' is one too, and is put in its place once more.  Adding an exact 0
+rounds nothing.  A fused product has no rounding of its own; the first of a running sum has.  (Higham 2002, section 3.3,
+has the running error bound that this becomes at a point.)
 """
 
 from __future__ import annotations

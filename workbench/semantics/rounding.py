@@ -40,11 +40,13 @@ class Slopes:
     unfold : as in `affine.Relaxation`: how operand i is laid out as ``(N, *out, K)``; None where it is elementwise.
     picks : the slopes of one result are non-negative and sum to at most one (max, min, clip): its error is at most the
         largest, not the sum, of the errors of those operands that may be picked.
+    bilinear : the derivatives are affine in the operands, as those of a product are.
     """
 
     slopes: tuple[Interval | None, ...]
     unfold: tuple[LinearMap | None, ...] = ()
     picks: bool = False
+    bilinear: bool = False
 
     def unfolded(self, i: int) -> LinearMap | None:
         """The movement that lays out operand i, if any."""

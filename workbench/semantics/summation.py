@@ -47,7 +47,6 @@ def stored(call: Call, program: Semantics) -> tuple[Call, Call | None]:
     The difference of two float64 neighbours of a number within a factor of two is exact; a constant that underflows
     to 0 differs by itself.
     """
-
     form = program.weights
     flush = program.subnormals == "flush"
 
@@ -290,7 +289,7 @@ def pairs_local(
     rho = sum_of_products(narrower, positive, negative, terms, "products", sharper)
     shape = leaves.lo.shape
     slopes = tuple(Interval(np.broadcast_to(v.lo, shape), np.broadcast_to(v.hi, shape)) for v in (b, a))
-    return Local(rho, Slopes(slopes, unfold))
+    return Local(rho, Slopes(slopes, unfold, bilinear=True))
 
 
 def dense_errors(turned: Array, x: Interval, bias: Array | None, program: Semantics) -> Array | None:
