@@ -7,7 +7,7 @@ where e bounds the rounding error of each output over the region; where those ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from workbench.floats.program import PROGRAMS
-from workbench.methods import attack, branch
+from workbench.floats.program import PROGRAMS, Semantics
+from workbench.methods import attack, branch, treefile
 from workbench.methods.bisect import Halved, bisect
 from workbench.methods.named import find_bounds
+from workbench.methods.precision import Precision, cheapest_formats
+from workbench.methods.progress import Cancelled
 from workbench.methods.replay import (
     EXACT,
     OWN,
@@ -35,7 +37,7 @@ from workbench.methods.rounding import rounding
 from workbench.network import Network
 from workbench.region import Region
 from workbench.semantics.plan import Plan
-from workbench.spec import Case, Constraint, Disjunction, Property
+from workbench.spec import Case, Constraint, Disjunction, Property, Rows
 from workbench.verdict import Status, Verdict
 from workbench.wanted import SpecificationError, Wanted, property_of
 
@@ -81,7 +83,7 @@ def verify(
     progress: Progress | None = None,
     name: str | None = None,
     digest: str | None = None,
-    trees: tuple[Any, ...] = (),
+    trees: tuple[Any, ...] | str | Path = (),
 ) -> Verdict:
     """Decide whether some input of the region leads to outputs that are not wanted.
 
@@ -95,7 +97,7 @@ def verify(
     seed : of every random choice.
     progress : called with (fraction done, words); may raise `KeyboardInterrupt` to stop.
     name, digest : what the network is called, and the SHA-256 of its file.
-    trees : of an earlier verdict (`Verdict.trees`), to resume.
+    trees : of an earlier verdict (`Verdict.trees`, gone on with in place), or a file that it was saved to: to resume.
 
     Returns
     -------
@@ -106,7 +108,7 @@ def verify(
     SpecificationError
         A specification that does not fit the network.
     ValueError
-        A semantics that there is not.
+        A semantics that there is not; trees of another network, region or property.
     """
     start = monotonic()
     if semantics not in SEMANTICS:
@@ -120,14 +122,16 @@ def verify(
         )
     inputs, outputs = (plan.graph[names[0]].size for names in (plan.graph.inputs, plan.graph.outputs))
     asked = property_of(_read(spec), region, inputs, outputs)
+    if isinstance(trees, str | Path):
+        trees = treefile.load(trees, plan.graph.digest)
     whole: list[_Found] = []
     for k, case in enumerate(asked.cases):
         left = None if timeout is None else max(0.0, start + timeout - monotonic())
         tree = trees[k] if k < len(trees) else None
         try:
             found = _decide(network, case, semantics, left, seed, progress, tree)
-        except KeyboardInterrupt:
-            found = _Found(reason="it was interrupted", interrupted=True)
+        except (KeyboardInterrupt, Cancelled):
+            found = _Found(reason="it was interrupted", interrupted=True, tree=tree)
         except MemoryError as error:
             found = _Found(reason=f"it needs more memory than there is: {error}")
         whole.append(found)
@@ -135,6 +139,29 @@ def verify(
             break
     verdict = _together(asked, whole, semantics, name or network.graph.name, digest or network.graph.digest)
     return replace(verdict, seconds=monotonic() - start)
+
+
+def cheapest(
+    network: Network, region: Region, spec: Wanted, candidates: Sequence[str | Semantics]
+) -> Precision:
+    """The narrowest format of each layer with which `spec` is still proved: `methods.precision` has the details.
+
+    Raises
+    ------
+    SpecificationError
+        Where the property is no conjunction of linear constraints: there is no one margin to keep.
+    """
+    plan = network.plan
+    inputs, outputs = (plan.graph[names[0]].size for names in (plan.graph.inputs, plan.graph.outputs))
+    (case,) = property_of(spec, region, inputs, outputs).cases
+    rows = Rows(case.unsafe, outputs)
+    if any(len(group) != 1 for group in rows.groups) or rows.error is not None:
+        raise SpecificationError(
+            "formats can be chosen for a conjunction of linear constraints, such as wb.margin(label)"
+        )
+    shape = plan.graph[plan.graph.outputs[0]].shape
+    matrix = rows.matrix.reshape(-1, *shape)
+    return cheapest_formats(plan, network.regions(region), matrix, candidates, thresholds=rows.threshold)
 
 
 def _read(spec: Wanted | Property | str | Path) -> Wanted | Property:
@@ -215,6 +242,8 @@ def _decide(
         plan, region, unsafe, timeout=left(), seed=seed, semantics="real", progress=progress, tree=tree
     )
     found = _judged(plan, case, region, outcome, semantics, assumptions)
+    if tree is not None and tree.loaded and found.status != "falsified":
+        found.assumptions = (*found.assumptions, treefile.TRUSTED)
     if found.status == "unknown" and not (found.timed_out or found.interrupted) and tree is None:
         halved = bisect(plan, region, unsafe, timeout=left(), progress=progress)
         other = _judged(plan, case, region, halved, semantics, assumptions)

@@ -95,7 +95,10 @@ def test_plain_numbers_have_finite_and_true_bounds(op: str, data: st.DataObject)
     weights = [w for w in case.graph.weights.values() if w.dtype.kind == "f"]
     size = np.prod([1.0, *(1 + float(np.abs(w).sum()) for w in weights)])
     scale = max(1.0, *(np.abs(end).max() for pair in case.boxes.values() for end in pair))
-    own = float(np.finfo(case.step.node.dtype).eps) if case.step.node.op == "Cast" else 0.0  # it rounds to its own type
+    node = case.step.node
+    own = (
+        float(np.finfo(node.attrs.get("to", "float32")).eps) if node.op == "Cast" else 0.0
+    )  # it rounds by itself
     assert found.output.max(initial=0.0) <= 1e3 * max(found.program.activations.unit, own) * size * scale**2
 
 
