@@ -219,7 +219,7 @@ def test_the_mathematics_imports_no_notebook(file: Path) -> None:
     assert not found
 
 
-CHECKER = ("format", "program", "matrices", "parts", "bounds", "check", "onnx_file")
+CHECKER = ("format", "program", "claim", "matrices", "parts", "bounds", "replay", "check", "onnx_file")
 
 
 @pytest.mark.parametrize("name", CHECKER)

@@ -99,7 +99,7 @@ def run(
 ) -> tuple[Accepted, str]:
     """Read and check; also in words how the arithmetic was done."""
     from workbench.certificate.check import check as checked
-    from workbench.certificate.check import parsed_case
+    from workbench.certificate.claim import parsed_case
     from workbench.certificate.format import LONGEST, Rejected, loads
     from workbench.certificate.matrices import Matrices
     from workbench.certificate.onnx_file import read
@@ -129,7 +129,8 @@ def in_words(a: Accepted, network: Path | None, asked: Path | None, seconds: flo
 
     if a.verdict == "verified":
         head = "no input of the region leads to an unsafe output"
-        proof = f"{a.leaves:,} part{'s' if a.leaves != 1 else ''} of the region, each bounded again; together they cover it"
+        parts = f"{a.leaves:,} part{'s' if a.leaves != 1 else ''}"
+        proof = f"{parts} of the region, each bounded again; together they cover it"
     else:
         head = "the input below lies in the region and leads to an unsafe output"
         proof = "the counterexample, run in rationals"
@@ -204,8 +205,8 @@ def as_data(a: Accepted, network: Path | None, seconds: float, how: str) -> dict
     }
 
 
-def write(file: Path, verdict: Verdict, graph: Graph, network: str, limit: float | None) -> str:
-    """Write the certificate of a verdict; why there is none, or nothing where there is one.
+def write(file: Path, verdict: Verdict, graph: Graph, network: str, limit: float | None) -> None:
+    """Write the certificate of a verdict that is not unknown.
 
     Parameters
     ----------
@@ -213,31 +214,34 @@ def write(file: Path, verdict: Verdict, graph: Graph, network: str, limit: float
     graph : what the verdict is about.
     network : the ONNX file, as the command line names it; its own numbers are written where they mean this graph.
     limit : seconds.
+
+    Raises
+    ------
+    CannotCheck
+        A verdict, a network or a region that certificates have no rules for, or no time left.
+    NotProved, Rejected
+        Where the exact rules do not prove the verdict.
     """
     import gzip
 
     from workbench.certificate import produce
-    from workbench.certificate.format import CannotCheck, Rejected
+    from workbench.certificate.format import CannotCheck
 
     if verdict.semantics != "real":
-        return f"a certificate is about real arithmetic; this verdict is about {verdict.semantics}"
-    if verdict.status == "unknown":
-        return "there is no verdict to certify"
-    found = verdict.counterexample
-    try:
-        certificate = produce.certify(
-            _numbers(graph, network, verdict.digest),
-            verdict.asked,
-            counterexample=None if found is None else (verdict.case, found.point),
-            method=verdict.method,
-            seconds=verdict.seconds,
-            limit=limit,
+        raise CannotCheck(
+            f"certificates are about real arithmetic, and this verdict is about {verdict.semantics}"
         )
-    except (produce.NotProved, CannotCheck, Rejected) as error:
-        return f"no certificate: {error}"
+    found = verdict.counterexample
+    certificate = produce.certify(
+        _numbers(graph, network, verdict.digest),
+        verdict.asked,
+        counterexample=None if found is None else (verdict.case, found.point),
+        method=verdict.method,
+        seconds=verdict.seconds,
+        limit=limit,
+    )
     data = produce.dumps(certificate)
     file.write_bytes(gzip.compress(data, mtime=0) if file.suffix == ".gz" else data)
-    return ""
 
 
 def _numbers(graph: Graph, network: str, digest: str) -> dict[str, Any]:

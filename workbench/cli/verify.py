@@ -140,10 +140,19 @@ def _certified(
     """The answer with its certificate written; unknown, where the exact rules do not prove what was answered."""
     if answer.verdict is None or about is None or answer.word not in ("sat", "unsat"):
         return answer
+    from workbench.certificate.format import CannotCheck, Rejected
+    from workbench.certificate.produce import NotProved
     from workbench.cli.check import write
 
-    why = write(file, answer.verdict, about[1].graph, networks[0] if len(networks) == 1 else "", limit)
-    return answer if not why else Answer("unknown", (), None, reason=why)
+    try:
+        write(file, answer.verdict, about[1].graph, networks[0] if len(networks) == 1 else "", limit)
+    except CannotCheck as error:
+        sys.stderr.write(printable(f"workbench: no certificate was written: {error}") + "\n")
+    except (NotProved, Rejected) as error:
+        return Answer(
+            "unknown", (), None, reason=f"the engine says {answer.word}, but exact rules do not: {error}"
+        )
+    return answer
 
 
 def answer_query(

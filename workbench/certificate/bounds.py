@@ -1,0 +1,398 @@
+"""Exact bounds of a part of the region, in integers: rules R2 to R6 of the checker (`check.py` has the others).
+
+Every vector of the network is bounded in units of ``2**-P`` (P is the certificate's precision): an integer v stands for
+``v * 2**-P``.  ``>>`` rounds down, and what is rounded is a lower bound, so rounding down keeps it one; an upper bound
+is the negative of a lower bound.  There are only Python integers here; python-flint, where it is installed,
+multiplies the same integer matrices faster.  Each rule stands with its proof at its method.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from operator import mul
+from typing import Any
+
+from workbench.certificate.format import CannotCheck
+from workbench.certificate.matrices import Matrices, Row
+from workbench.certificate.parts import Empty, Lines, Part, charged, least, lines_of, merged, sums
+from workbench.certificate.program import Program, Step
+
+Forms = tuple[Sequence[Row], Sequence[Row]]
+
+
+class Bounds:
+    """One program at one precision, and the rules for it."""
+
+    def __init__(
+        self, program: Program, precision: int, flint: bool | None = None, until: float | None = None
+    ) -> None:
+        self.program, self.P, self.until = program, precision, until
+        self.matrices = Matrices(flint)
+        self.relus = {s.name: i for i, s in enumerate(program.steps) if s.kind == "relu"}
+        self.dense = cache(self._dense)  # of this checker: it goes with it
+
+    def in_time(self) -> None:
+        """Refuse to go on after the deadline."""
+        if self.until is not None and time.monotonic() > self.until:
+            raise CannotCheck("the time limit was reached")
+
+    # ---- R2: intervals
+
+    def _dense(self, i: int) -> tuple[Any, Any, Any]:
+        """An affine step's matrix for `interval` (with its bias, and absolute), and for `forms`."""
+        rows = self.program.steps[i].matrix
+        columns = [list(c) for c in zip(*rows, strict=True)]
+        size = [[abs(v) for v in c] for c in columns[:-1]]
+        split = [[max(v, 0) for v in r[:-1]] + [max(-v, 0) for v in r[:-1]] for r in rows]
+        swapped = [r[len(r) // 2 :] + r[: len(r) // 2] for r in split]
+        halves = self.matrices.left(split), self.matrices.left(swapped)
+        return self.matrices.prepare(columns), self.matrices.prepare(size), halves
+
+    def interval(self, i: int, part: Part) -> tuple[list[int], list[int]]:
+        """Bounds of step i from those of its sources.
+
+        affine: with m = (l + u)/2 and r = (u - l)/2, ``|W x - W m| <= |W| r`` for every l <= x <= u.
+        relu: it is monotone.  shift, add: sums of bounds.
+        """
+        step, P = self.program.steps[i], self.P
+        if step.kind == "input":
+            return list(part.box[0]), list(part.box[1])
+        low, high = part.low[step.sources[0]], part.high[step.sources[0]]
+        if step.kind == "shift":
+            b = [(v << P) for v in step.matrix[0]]
+            down = [x + (v >> step.exponent) for x, v in zip(low, b, strict=True)]
+            return down, [x - (-v >> step.exponent) for x, v in zip(high, b, strict=True)]
+        if step.kind == "add":
+            others = part.low[step.sources[1]], part.high[step.sources[1]]
+            return sums(low, others[0]), sums(high, others[1])
+        if step.kind == "relu":
+            alpha, e = step.matrix[0][0], step.exponent
+            down = [v if v >= 0 else alpha * v >> e for v in low]
+            return down, [v if v >= 0 else -(-alpha * v >> e) for v in high]
+        matrix, size, _ = self.dense(i)
+        middle, radius = (
+            [a + b for a, b in zip(low, high, strict=True)],
+            [b - a for a, b in zip(low, high, strict=True)],
+        )
+        if step.taps is None:
+            center, reach = (
+                self.matrices.multiply([[*middle, 2 << P]], matrix)[0],
+                self.matrices.multiply([radius], size)[0],
+            )
+        else:
+            padded, wide = [*middle, 0], [*radius, 0]  # a gather of -1 reads the 0 at the end
+            blocks = self.matrices.multiply(
+                [[*(padded[k] for k in g), 2 << P] for g in step.taps.gather], matrix
+            )
+            spans = self.matrices.multiply([[wide[k] for k in g] for g in step.taps.gather], size)
+            center, reach = ([v for c in zip(*x, strict=True) for v in c] for x in (blocks, spans))
+        e = step.exponent + 1
+        return [(c - r) >> e for c, r in zip(center, reach, strict=True)], [
+            -((-c - r) >> e) for c, r in zip(center, reach, strict=True)
+        ]
+
+    # ---- R3: linear functions of the input below a vector and below its negative
+
+    def forms(self, i: int, part: Part, before: dict[int, Forms]) -> Forms:
+        """Rows L, N with ``L_j . (x, 1) <= v_j`` and ``N_j . (x, 1) <= -v_j`` for every input x of the part.
+
+        affine: ``w v >= max(w, 0) L + max(-w, 0) N``.  relu: from its lines (slopes are not negative).
+        Rounding down a coefficient of x_i by less than a unit costs at most ``max(0, -low_i)`` units (R5).
+        """
+        step, P = self.program.steps[i], self.P
+        n = len(part.box[0])
+        if step.kind == "input":
+            one = [[(1 << P) * (k == j) for k in range(n + 1)] for j in range(n)]
+            return one, [[-v for v in r] for r in one]
+        low, negative = before[step.sources[0]]
+        if step.kind == "add":
+            others = before[step.sources[1]]
+            return [sums(a, b) for a, b in zip(low, others[0], strict=True)], [
+                sums(a, b) for a, b in zip(negative, others[1], strict=True)
+            ]
+        charge = charged(part.low[0], P)
+        if step.kind == "shift":
+            b = [v << P for v in step.matrix[0]]
+            e = step.exponent
+            return [[*r[:-1], r[-1] + (v >> e)] for r, v in zip(low, b, strict=True)], [
+                [*r[:-1], r[-1] + (-v >> e)] for r, v in zip(negative, b, strict=True)
+            ]
+        if step.kind == "relu":
+            lines, nothing = self.lines(i, part, {}), [0] * (n + 1)
+            below, above = [nothing] * step.size, [nothing] * step.size
+            for j, a, s, t in zip(lines.alive, lines.below, lines.above, lines.offset, strict=True):
+                below[j] = [v * a >> lines.shift for v in low[j]]
+                above[j] = [v * s >> lines.shift for v in negative[j]]
+                below[j][-1] -= charge
+                above[j][-1] -= charge + t
+            return below, above
+        if step.kind != "affine":
+            raise CannotCheck(f"{step.name[:60]!r} has no rule for forms: use rows")
+        halves = self.dense(i)[2]
+        stack = self.matrices.prepare([*low, *negative])
+        found = []
+        for sign, half in zip((1, -1), halves, strict=True):
+            rows = [[v >> step.exponent for v in r] for r in self.matrices.multiply(half, stack)]
+            for r, m in zip(rows, step.matrix, strict=True):
+                r[-1] += ((sign * m[-1] << P) >> step.exponent) - charge
+            found.append(rows)
+        return found[0], found[1]
+
+    def lines(self, i: int, part: Part, chosen: Mapping[int, int]) -> Lines:
+        """R6: a relu's lines on the part, kept unless slopes were chosen."""
+        if chosen or i not in part.lines:
+            step = self.program.steps[i]
+            found = lines_of(step, part.low[step.sources[0]], part.high[step.sources[0]], chosen, self.P)
+            if chosen:
+                return found
+            part.lines[i] = found
+        return part.lines[i]
+
+    # ---- R4: rows
+
+    def rows(
+        self,
+        target: int,
+        index: list[int],
+        rows: Sequence[Row],
+        part: Part,
+        slopes: Mapping[int, Mapping[int, int]] | None = None,
+        multipliers: Mapping[int, Mapping[int, int]] | None = None,
+    ) -> list[int]:
+        """Lower bounds of ``rows . v[index]`` for the vector v of step `target`, over the part."""
+        found = self.functions(target, index, rows, part, slopes, multipliers)
+        return least(found, part.box, self.P)
+
+    def functions(
+        self,
+        target: int,
+        index: list[int],
+        rows: Sequence[Row],
+        part: Part,
+        slopes: Mapping[int, Mapping[int, int]] | None = None,
+        multipliers: Mapping[int, Mapping[int, int]] | None = None,
+        constant: list[int] | None = None,
+    ) -> list[Row]:
+        """Linear functions ``[*a, b]`` of the input with ``a . x + b <= rows . v[index] + constant``.
+
+        Invariant: result >= sum over pending steps of coefficients . vector + constant.  Each step, last first, is
+        replaced by its sources: affine and add exactly, but for coefficients rounded down (R5); relu by its line below
+        where the coefficient is positive, and above where it is negative (R6).
+        Phases (R8): where z >= 0 is known, ``result >= result - m z`` for m >= 0, and where z <= 0, ``+ m z``.
+        """
+        steps = self.program.steps
+        constant = constant or [0] * len(rows)
+        pending: dict[int, tuple[list[int], Sequence[Row]]] = {target: (index, list(rows))}
+        for i in range(target, 0, -1):
+            if i not in pending or not pending[i][0]:
+                continue  # no coefficients: a sum of nothing
+            self.in_time()
+            step, (index, rows) = steps[i], pending.pop(i)
+            source = step.sources[0]
+            known = part.low[source]
+            if step.kind == "shift":
+                b = [step.matrix[0][j] for j in index]
+                constant = [
+                    c + (sum(map(mul, r, b)) >> step.exponent) for c, r in zip(constant, rows, strict=True)
+                ]
+                passed = [(source, index, rows)]
+            elif step.kind == "add":
+                passed = [(k, index, rows) for k in step.sources]
+            elif step.kind == "relu":
+                index, rows, lost = self._through_lines(
+                    i, index, rows, part, slopes or {}, (multipliers or {}).get(i, {})
+                )
+                constant = [c - d for c, d in zip(constant, lost, strict=True)]
+                passed = [(source, index, rows)]
+            else:
+                cut, columns, charge = self._cut(i, index, part)
+                e = step.exponent
+                if step.taps is None:
+                    product = self.matrices.multiply(rows, cut)
+                    constant = [c + (r[-1] >> e) - charge for c, r in zip(constant, product, strict=True)]
+                    rows = [[v >> e for v in r[:-1]] for r in product]
+                else:
+                    rows, added = self._scatter(step, index, rows, cut, len(known))
+                    constant = [c + (a >> e) - charge for c, a in zip(constant, added, strict=True)]
+                    rows = [[r[j] >> e for j in columns] for r in rows]
+                passed = [(source, columns, rows)]
+            for k, index, rows in passed:
+                pending[k] = (
+                    merged(pending[k], (index, rows), steps[k].size) if k in pending else (index, rows)
+                )
+        size = steps[0].size
+        index, rows = pending.get(0, ([], [[] for _ in constant]))
+        full = rows if len(index) == size else merged((index, rows), ([], [[] for _ in constant]), size)[1]
+        return [[*r, c] for r, c in zip(full, constant, strict=True)]
+
+    def clip(self, target: int, rows: Sequence[Row], limits: Sequence[int], part: Part) -> bool:
+        """R11: leave out of the part's box what cannot have ``rows . v <= limits``; False where nothing is left.
+
+        With ``a . x + b <= rows . v`` on the part, such an x has ``a_i x_i <= d - b - (the least a_k x_k, k != i)``.
+        """
+        low, high = list(part.box[0]), list(part.box[1])
+        everything = list(range(self.program.steps[target].size))
+        for (*a, b), d in zip(self.functions(target, everything, rows, part), limits, strict=True):
+            ends = [c * (l if c >= 0 else h) for c, l, h in zip(a, low, high, strict=True)]
+            room = ((d - b) << self.P) - sum(ends)
+            if room < 0:
+                return False
+            for i, c in enumerate(a):
+                if c > 0:
+                    high[i] = min(high[i], -(-(room + ends[i]) // c))
+                elif c < 0:
+                    low[i] = max(low[i], (room + ends[i]) // c)
+        part.box = low, high
+        return True
+
+    def _through_lines(
+        self,
+        i: int,
+        index: list[int],
+        rows: Sequence[Row],
+        part: Part,
+        slopes: Mapping[int, Mapping[int, int]],
+        multipliers: Mapping[int, int],
+    ) -> tuple[list[int], Sequence[Row], list[int]]:
+        lines = self.lines(i, part, slopes.get(i, {}))
+        at = {j: k for k, j in enumerate(index)}
+        if (
+            index != lines.alive
+        ):  # elements that are exactly 0 are dropped, and those without coefficient get 0
+            rows = [[r[at[j]] if j in at else 0 for j in lines.alive] for r in rows]
+        found, lost, unit = list[list[int]](), [], 1 << self.P
+        for r in rows:
+            passed, cost = list(r), 0
+            for k, a, s, t in lines.bent:
+                u = passed[k]
+                cost -= min(u, 0) * t
+                passed[k] = u * (a if u >= 0 else s) >> lines.shift
+            found.append(passed)
+            lost.append((cost + unit - 1 >> self.P) + lines.charge)
+        if not multipliers:
+            return lines.alive, found, lost
+        size = self.program.steps[i].size
+        full = merged((lines.alive, found), ([], [[] for _ in found]), size)[1]
+        source = self.program.steps[i].sources[0]
+        for j, m in multipliers.items():
+            for r in full:
+                r[j] += -m if part.phases[source, j] else m
+        return list(range(size)), full, lost
+
+    def _cut(self, i: int, index: list[int], part: Part) -> tuple[Any, list[int], int]:
+        """An affine step's matrix between the elements that matter, ready; those of its source; the charge."""
+        step = self.program.steps[i]
+        columns, charge = self._columns(step.sources[0], part)
+        key = i, tuple(index)
+        if key not in part.cuts:
+            if step.taps is None:
+                matrix = [[*(step.matrix[j][k] for k in columns), step.matrix[j][-1]] for j in index]
+                part.cuts[key] = self.matrices.prepare(matrix)
+            else:
+                part.cuts[key] = self.matrices.prepare(step.matrix)
+        return part.cuts[key], columns, charge
+
+    def _columns(self, source: int, part: Part) -> tuple[list[int], int]:
+        """The elements of a vector that are not exactly 0, and what rounding down their coefficients costs."""
+        step = self.program.steps[source]
+        columns = self.lines(source, part, {}).alive if step.kind == "relu" else list(range(step.size))
+        return columns, charged((part.low[source][j] for j in columns), self.P)
+
+    def _scatter(
+        self, step: Step, index: list[int], rows: Sequence[Row], cut: Any, width: int
+    ) -> tuple[list[list[int]], list[int]]:
+        """A convolution, place by place: its coefficients go back to the elements that the place reads."""
+        assert step.taps is not None
+        found, constants = [], []
+        for r in rows:
+            full = [0] * step.size
+            for j, v in zip(index, r, strict=True):
+                full[j] = v
+            places = [p for p in range(step.taps.places) if any(full[p :: step.taps.places])]
+            total, constant = [0] * (width + 1), 0  # the last one takes what goes to padding
+            for p, block in (
+                zip(
+                    places,
+                    self.matrices.multiply([full[p :: step.taps.places] for p in places], cut),
+                    strict=True,
+                )
+                if places
+                else ()
+            ):
+                for k, v in zip(step.taps.gather[p], block, strict=False):
+                    total[k] += v
+                constant += block[-1]
+            found.append(total)
+            constants.append(constant)
+        return found, constants
+
+    # ---- all bounds of a part
+
+    def bound(self, part: Part, methods: Sequence[str], slopes: Mapping[int, Mapping[int, int]]) -> None:
+        """Bounds of every step of the part: intervals (R2), and where asked for forms (R3) and rows (R4).
+
+        All are bounds, so the larger lower one holds, and so do those of a larger part, which were there before.
+        """
+        before, forms = (part.low, part.high), dict[int, Forms]()
+        part.low, part.high, part.lines, part.cuts = [], [], {}, {}
+        sources = {self.program.steps[i].sources[0] for i in self.relus.values()}
+        for i in range(len(self.program.steps)):
+            self.in_time()
+            low, high = self.interval(i, part)
+            if before[0]:
+                low, high = list(map(max, low, before[0][i])), list(map(min, high, before[1][i]))
+            part.low.append(low)
+            part.high.append(high)
+            if "forms" in methods:
+                forms[i] = self.forms(i, part, forms)
+                if i in sources:
+                    below, above = forms[i]
+                    self._tighten(
+                        i,
+                        range(len(low)),
+                        least(below, part.box, self.P),
+                        least(above, part.box, self.P),
+                        part,
+                    )
+            if i in sources:
+                self.clamp(i, part)
+                if "rows" in methods:
+                    self._by_rows(i, part, slopes)
+                    self.clamp(i, part)
+
+    def _by_rows(self, i: int, part: Part, slopes: Mapping[int, Mapping[int, int]]) -> None:
+        unsure = [j for j, (l, u) in enumerate(zip(part.low[i], part.high[i], strict=True)) if l < 0 < u]
+        most = max(8, (1 << 20) // max(s.size for s in self.program.steps))
+        for first in range(0, len(unsure), most):
+            index = unsure[first : first + most]
+            target, at, rows, constant = self._units(i, index, part)
+            both = least(self.functions(target, at, rows, part, slopes, constant=constant), part.box, self.P)
+            self._tighten(i, index, both[: len(index)], both[len(index) :], part)
+
+    def _units(
+        self, i: int, index: list[int], part: Part
+    ) -> tuple[int, list[int], list[Row], list[int] | None]:
+        """Rows that pick +v_j, then -v_j: where v is affine they are read off its matrix instead of multiplied out."""
+        step, P = self.program.steps[i], self.P
+        if step.kind != "affine":
+            ones = [[(k == j) << P for k in range(len(index))] for j in range(len(index))]
+            return i, index, [*ones, *([-v for v in r] for r in ones)], None
+        columns, charge = self._columns(step.sources[0], part)
+        picked = [[sign * v << P for v in step.matrix[j]] for sign in (1, -1) for j in index]
+        rows: list[Row] = [[r[k] >> step.exponent for k in columns] for r in picked]
+        return step.sources[0], columns, rows, [(r[-1] >> step.exponent) - charge for r in picked]
+
+    def _tighten(self, i: int, index: Iterable[int], low: list[int], negative: list[int], part: Part) -> None:
+        for j, l, n in zip(index, low, negative, strict=True):
+            part.low[i][j], part.high[i][j] = max(part.low[i][j], l), min(part.high[i][j], -n)
+
+    def clamp(self, i: int, part: Part) -> None:
+        """R8: bounds under the phases of the part; where they contradict them, no input is in the part."""
+        for (step, j), above in part.phases.items():
+            if step == i:
+                end, other = (part.low, max) if above else (part.high, min)
+                end[i][j] = other(end[i][j], 0)
+                if part.low[i][j] > part.high[i][j]:
+                    raise Empty
