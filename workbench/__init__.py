@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workbench.region import ball as ball
     from workbench.region import box as box
     from workbench.verdict import Verdict as Verdict
+    from workbench.views.floatinspector import float_inspector as float_inspector
     from workbench.wanted import SpecificationError as SpecificationError
     from workbench.wanted import all_of as all_of
     from workbench.wanted import any_of as any_of
@@ -52,6 +53,7 @@ _PUBLIC = {
     "ball": "region",
     "box": "region",
     "examples": None,
+    "float_inspector": "views.floatinspector",
     "linear": "wanted",
     "load": "opening",
     "margin": "wanted",

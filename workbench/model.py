@@ -19,7 +19,9 @@ from workbench.floats.program import Semantics
 from workbench.graph import Array, Graph
 from workbench.live import FORMATS, Live
 from workbench.methods.bounds import Bounds
+from workbench.methods.compare import FIRST, Case, Comparison, compare
 from workbench.methods.crown import Progress
+from workbench.methods.precision import CANDIDATES, Precision
 from workbench.methods.rounding import RoundingBounds
 from workbench.overlays import OVERLAYS, overlay_values
 from workbench.region import Norm, Region, RegionError, ball
@@ -116,7 +118,7 @@ class Model(Live):
 
         Parameters
         ----------
-        method : "ibp", "crown-ibp" or "crown"; by default the model's.
+        method : "ibp", "crown-ibp", "crown" or "alpha-crown" (dense relu networks only); by default the model's.
         region : by default the model's.
         progress : called with (fraction done, node name); may raise to stop.
         eps : another radius around the model's centre, in place of `region`.
@@ -148,6 +150,20 @@ class Model(Live):
         """
         return self.network.rounding(format or str(self.format), self._where(region, eps), progress)
 
+    def compare_semantics(self, x: Array | None = None, semantics: Sequence[Case] = FIRST) -> Comparison:
+        """The network at one input in several float programs side by side: outputs, classes, first differences.
+
+        Parameters
+        ----------
+        x : one input; by default the centre of the region.
+        semantics : formats' names, `Semantics`, or (format, order of sums) pairs; the first is the reference.
+        """
+        if x is None:
+            self.chosen()  # says what to do where there is no region
+        point = self.network.point(self.center if x is None else x)
+        inputs, _ = self.network.inputs(point, np.float64)
+        return compare(self.plan, inputs, semantics)
+
     def verify(
         self,
         spec: Wanted | Property | str | Path,
@@ -157,6 +173,7 @@ class Model(Live):
         timeout: float | None = None,
         seed: int = 0,
         progress: Progress | None = None,
+        trees: tuple[Any, ...] | str | Path = (),
     ) -> Verdict:
         """Decide whether some input of the region leads to outputs that are not wanted.
 
@@ -168,6 +185,7 @@ class Model(Live):
         timeout : seconds; None for no limit.
         seed : of every random choice.
         progress : called with (fraction done, words); may raise `KeyboardInterrupt` to stop.
+        trees : of an earlier verdict (`Verdict.trees`), or a file that it was saved to: to go on with.
 
         Returns
         -------
@@ -177,8 +195,33 @@ class Model(Live):
 
         if region is None and isinstance(spec, Wanted):
             region = self.chosen()
-        options = {"semantics": semantics, "timeout": timeout, "seed": seed, "progress": progress}
+        options = {
+            "semantics": semantics,
+            "timeout": timeout,
+            "seed": seed,
+            "progress": progress,
+            "trees": trees,
+        }
         return verify(self.network, region, spec, name=self.name, digest=self.sha256, **options)  # type: ignore[arg-type]
+
+    def cheapest_formats(
+        self, spec: Wanted, candidates: Sequence[str | Semantics] = CANDIDATES, region: Region | None = None
+    ) -> Precision:
+        """For each layer the narrowest format with which `spec` is still proved for the float program that runs.
+
+        Parameters
+        ----------
+        spec : a conjunction of linear constraints on the output, such as ``wb.margin(label)``.
+        candidates : names of formats or programs to choose from.
+        region : by default the model's.
+
+        Returns
+        -------
+        `Precision`: the formats by layer, what they cost in bits, the margin that is left, and whether it holds.
+        """
+        from workbench.verify import cheapest
+
+        return cheapest(self.network, self.chosen(region), spec, candidates)
 
     def _where(self, region: Region | None, eps: float | None) -> Region:
         if eps is None:
@@ -321,6 +364,18 @@ class Model(Live):
     def rounding_view(self, **options: Any) -> Any:
         """The selected node's rounding errors as a widget."""
         return self._view("RoundingView", options)
+
+    def float_view(self) -> Any:
+        """The bits of the selected neuron's value as a widget."""
+        return self._view("FloatInspector", {})
+
+    def roundoff_map(self) -> Any:
+        """The rounding error of every neuron of the network as a map, and the selected neuron's partial sums."""
+        return self._view("RoundoffMap", {})
+
+    def replay_view(self) -> Any:
+        """The selected neuron's computation, operation by operation, as a widget."""
+        return self._view("ReplayView", {})
 
     def _view(self, kind: str, options: Mapping[str, Any]) -> Any:
         """One widget of each kind serves every cell that shows it: nothing piles up when a cell runs again."""
