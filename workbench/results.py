@@ -150,7 +150,9 @@ class Result:
             progress(0.65, "rounding errors")
         try:
             found = rounding(plan, bounds, settings.format, progress=part(0.65, 0.95, "rounding errors"))
-            observed = observe_errors(plan, {name: points}, settings.format)
+            observed = observe_errors(
+                plan, {name: points}, settings.format, progress=lambda f, _: progress(0.95 + 0.05 * f, "runs")
+            )
         except (UnsupportedOperator, Unbounded, MemoryError) as problem:
             yield replace(first, note="; ".join(filter(None, [note, str(problem) or "out of memory"]))), False
             return

@@ -137,7 +137,12 @@ class Rows:
         for k, (row, _) in enumerate(self._scaled):
             for i, v in enumerate(row):
                 if v:
-                    found[k, i] = float(v)
+                    try:
+                        found[k, i] = float(v)
+                    except OverflowError:
+                        raise ValueError(
+                            f"the constraint {self.constraints[k]} has a coefficient beyond every float64 number"
+                        ) from None
         return found
 
     @cached_property
@@ -180,6 +185,28 @@ class Rows:
         above = lower > self.threshold
         found = [above[:, g].any(axis=1) if g.size else np.zeros(len(above), bool) for g in self.groups]
         return np.stack(found, axis=1) if found else np.zeros((len(lower), 0), bool)
+
+    def in_units(self, margin: float | None) -> float | None:
+        """A margin of these rows in the units of their constraints, rounded down.
+
+        A row may be scaled to whole numbers and its threshold rounded down: what is left is at least the margin, less
+        the largest such rounding, divided by the largest scale (a negative one is left as it is: no better than said).
+        """
+        if margin is None or not math.isfinite(margin):
+            return margin
+        scaled = list(zip(self.constraints, self._scaled, strict=True))
+        lost = max(
+            (float_of(b, 1) - float(t) for (_, (_, b)), t in zip(scaled, self.threshold, strict=True)),
+            default=0.0,
+        )
+        left = Fraction(margin) - 2 * Fraction(lost)
+        if left <= 0:
+            return min(0.0, float_of(left, -1)) if margin <= 0 else 0.0
+        scales = [
+            next((r / v for r, v in zip(row, c.coefficients, strict=True) if v), Fraction(1))
+            for c, (row, _) in scaled
+        ]
+        return float_of(left / max(scales), -1)
 
     def margin(self, lower: Array) -> Array:
         """``(B,)``: the least over alternatives of the largest ``lower - threshold``: above 0 where all are refuted."""

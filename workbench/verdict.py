@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from html import escape
 from math import isfinite
+from pathlib import Path
 from typing import Any, Literal
 
+from workbench.methods import treefile
 from workbench.methods.replay import Counterexample
 from workbench.spec import Disjunction, Property, decimal, float_of, in_formulas, in_words
 
@@ -105,6 +107,16 @@ class Verdict:
             return ""
         words = [meaning(s) if s == "real" else _run(s) for s in self.counterexample.semantics]
         return "it holds " + (" and ".join(words) if words else "nowhere")
+
+    def save_trees(self, path: str | Path) -> None:
+        """Write the search to a file; ``verify(..., trees=path)`` goes on with it.
+
+        Raises
+        ------
+        TreeFileError
+            A verdict without a search, or one with too many parts for a file.
+        """
+        treefile.save(path, self.trees)
 
     def _rows(self) -> list[tuple[str, str]]:
         found = [
@@ -225,7 +237,11 @@ def counterexample_rows(
         decimal(a) if a == b and len(decimal(a)) < 24 else _near(a, b) for a, b in found.enclosure[:LISTED]
     )
     floats = ", ".join(map(repr, found.outputs.reshape(-1)[:LISTED].tolist()))
-    rounded = "" if found.representable else "  (rounded to the network's type for the float run)"
+    rounded = (
+        ""
+        if found.representable
+        else "  (rounded to the program's own format for the float run, which may leave the region)"
+    )
     violated = _short(in_words((unsafe[next(iter(found.holds.values()))],), names), 300)
     return [
         ("input", f"({point}){rounded}"),

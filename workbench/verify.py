@@ -133,7 +133,7 @@ def verify(
         except (KeyboardInterrupt, Cancelled):
             found = _Found(reason="it was interrupted", interrupted=True, tree=tree)
         except MemoryError as error:
-            found = _Found(reason=f"it needs more memory than there is: {error}")
+            found = _Found(reason=f"it needs more memory than there is: {error}", tree=tree)
         whole.append(found)
         if found.status == "falsified" or found.interrupted:
             break
@@ -215,7 +215,7 @@ def _decide(
         return None if timeout is None else max(0.0, timeout - (monotonic() - start))
 
     if timeout is not None and timeout <= 0:
-        return _Found(reason="the time ran out", timed_out=True)
+        return _Found(reason="the time ran out", timed_out=True, tree=tree)
     plan = network.plan
     region = case.region.reshape(network.input_shape)
     if region.batch != 1:
@@ -268,7 +268,12 @@ def _at_a_point(plan: Plan, case: Case, region: Region) -> _Found | None:
 def _falsified(hit: Counterexample, method: str, outcome: Any) -> _Found:
     said = [REPLAYED[hit.replayed]] if "real" in hit.holds else []
     if set(hit.holds) - {"real"}:
-        said.append("the float run is NumPy's on this machine, in one order of summation")
+        own = OWN in hit.holds
+        said.append(
+            "the float run is NumPy's on this machine, in one order of summation"
+            if own
+            else "the float run was simulated bit for bit, in one order of summation, from the input in its own format"
+        )
     return _Found(
         "falsified",
         counterexample=hit,
@@ -289,7 +294,9 @@ def _judged(
 ) -> _Found:
     """What branch and bound found, its counterexample replayed: nothing is falsified that was not."""
     found = _Found(
-        bound=outcome.bound,
+        bound=Rows(case.unsafe, len(case.unsafe[0][0].coefficients)).in_units(outcome.bound)
+        if case.unsafe and case.unsafe[0]
+        else outcome.bound,
         assumptions=assumptions,
         method="branch and bound",
         leaves=outcome.leaves,
@@ -356,6 +363,11 @@ def program_for(network: Network, semantics: str) -> str:
         return semantics
     types = {n.dtype for n in network.graph.nodes if n.name in network.plan.live or n.op == "Input"}
     types = {t for t in types if t not in ("int64", "int32", "bool")}
+    if "float16" in types:
+        raise SpecificationError(
+            "a float16 network has no one float program: runtimes differ in whether its sums round to float16 or to "
+            "binary32 on the way; choose semantics='binary16' (operands in binary16, sums in binary32)"
+        )
     if len(types) == 1 and (only := next(iter(types))) in TYPES:
         return TYPES[only]
     raise SpecificationError(

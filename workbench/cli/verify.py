@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.graph import Array, Graph
     from workbench.io.joined import Joined
     from workbench.io.query import Query
+    from workbench.methods.replay import Counterexample
     from workbench.verdict import Verdict
 
 QUERY = Annotated[Path, typer.Argument(metavar="QUERY", help="a VNN-LIB file, of version 1.0 or 2.0")]
@@ -328,15 +330,45 @@ def assignment(query: Query, joined: Joined, verdict: Verdict) -> Iterator[str]:
     if query.version == "1.0":
         names = [f"X_{i}" for i in range(found.input.size)] + [f"Y_{i}" for i in range(found.outputs.size)]
         values = [_digits(v) for v in found.input.reshape(-1).tolist()]
-        if not found.representable and "onnx" not in found.holds:
+        outputs = [_digits(v) for v in found.outputs.reshape(-1).tolist()]
+        if not found.representable and verdict.semantics == "real":
+            # the point that was proved unsafe, not what a float program would be given: that may leave the region
             values = [decimal(v) for v in found.point]
-        values += [_digits(v) for v in found.outputs.reshape(-1).tolist()]
+            outputs = [
+                decimal(a) if a == b else y for (a, b), y in zip(found.enclosure, outputs, strict=True)
+            ]
+        values += outputs
         rows = [f"({name} {value})" for name, value in zip(names, values, strict=True)]
         yield "(" + "\n".join(rows) + ")"
         return
+    exactly = None if found.representable or verdict.semantics != "real" else _exact_values(joined, found)
     for tensor, value in assigned(query, joined, verdict):
         yield f"{tensor.name} {tensor.type} [{','.join(map(str, tensor.shape))}]"
-        yield from map(_digits, value.reshape(-1).tolist())
+        if exactly is None:
+            yield from map(_digits, value.reshape(-1).tolist())
+        else:
+            node, _ = joined.places[tensor.name]
+            yield from (decimal(Fraction(int(v.p), int(v.q))) for v in exactly[node].reshape(-1).tolist())
+
+
+def _exact_values(joined: Joined, found: Counterexample) -> dict[str, Array] | None:
+    """Every value at the point itself, in rationals: None where they cannot be had."""
+    import flint
+    import numpy as np
+
+    from workbench.semantics import exact
+    from workbench.semantics.plan import plan_of
+
+    name = joined.graph.inputs[0]
+    point = np.empty(len(found.point), dtype=object)
+    point[:] = [flint.fmpq(v.numerator, v.denominator) for v in found.point]
+    try:
+        values = exact.run(plan_of(joined.graph), {name: point.reshape(1, *joined.graph[name].shape)})
+    except (ValueError, TypeError, ArithmeticError, AttributeError):
+        return None
+    wanted = {node: values[node][0] for node, _ in joined.places.values()}
+    rational = all(isinstance(v, flint.fmpq) for x in wanted.values() for v in x.reshape(-1).tolist())
+    return wanted if rational else None
 
 
 def assigned(query: Query, joined: Joined, verdict: Verdict) -> Iterator[tuple[Any, Array]]:

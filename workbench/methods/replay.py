@@ -18,6 +18,8 @@ import flint
 import numpy as np
 
 from workbench.arrays.balls import above, below
+from workbench.floats.program import program_of
+from workbench.floats.rounding import round_to
 from workbench.graph import Array
 from workbench.methods.ibp import ibp
 from workbench.op import UnsupportedOperator
@@ -78,8 +80,11 @@ class Box:
     def __init__(self, region: Region, ends: Ends | None, dtype: Any) -> None:
         self.region, self.dtype = region, np.dtype(dtype)
         lower, upper = region.lower[0].reshape(-1), region.upper[0].reshape(-1)
+        largest = float(np.finfo(self.dtype).max)
         self.ends = ends or exact_ends(region)
-        self.low, self.high = lower.astype(self.dtype), upper.astype(self.dtype)
+        # beyond the type's largest number there is none of it: the search for one inside begins at the largest
+        self.low = np.clip(lower, -largest, largest).astype(self.dtype)
+        self.high = np.clip(upper, -largest, largest).astype(self.dtype)
         for i in range(lower.size):
             self.low[i] = self._inside(self.low[i], self.ends.lower[i], 1, (i, -1) in self.ends.open)
             self.high[i] = self._inside(self.high[i], self.ends.upper[i], -1, (i, 1) in self.ends.open)
@@ -105,7 +110,10 @@ class Box:
 
     def settle(self, x: Array) -> tuple[Array, tuple[Fraction, ...]] | None:
         """The point nearest to x that lies in the region: as the float program's input, and exactly."""
-        given = np.clip(np.asarray(x, np.float64).reshape(-1).astype(self.dtype), self.low, self.high)
+        wanted = np.clip(
+            np.asarray(x, np.float64).reshape(-1), self.low.astype(float), self.high.astype(float)
+        )
+        given = wanted.astype(self.dtype)
         point = [self.own.get(i, Fraction(v)) for i, v in enumerate(given.tolist())]
         if self.ends.contain(point) and self._in_ball(point):
             return given.reshape(self.region.shape), tuple(point)
@@ -170,6 +178,9 @@ def replay(
     if settled is None:
         return None
     given, point = settled
+    if program != OWN:  # the program is given the input in its own format: what is shown is what it was given
+        own = round_to(given.astype(np.float64), program_of(program).activations)
+        given = own.astype(np.float64 if np.any(own != own.astype(given.dtype)) else given.dtype)
     outputs = float_outputs(plan, given, program)
     flat = outputs.reshape(-1)
     finite = bool(np.isfinite(flat).all())
