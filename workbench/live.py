@@ -40,7 +40,7 @@ class Live(HasTraits):
     )
     examples: Any = List(help="(label, input) pairs to choose from")
     example = Int(None, allow_none=True, help="index of the chosen example, counted from 0")
-    method = Unicode("crown", help='how bounds are found: "ibp", "crown-ibp" or "crown"')
+    method = Unicode("crown", help='how bounds are found: "ibp", "crown-ibp", "crown" or "alpha-crown"')
     format = Unicode("binary32", help="number format whose rounding errors are bounded")
     selection = Tuple(Unicode(allow_none=True), Int(allow_none=True), default_value=(None, None))
     overlay = Unicode("width", help="which per-node number colours the graph")

@@ -10,10 +10,15 @@ import pytest
 
 import workbench.ops  # noqa: F401
 from tests.networks import relu_network
+from workbench.graph import GraphError
 from workbench.methods import alpha
 from workbench.methods.alpha import alpha_walk, optimise
 from workbench.methods.chain import Chain, chain_of
 from workbench.methods.dense import Boxes, Walk, fresh
+from workbench.methods.named import find_bounds
+from workbench.methods.progress import Cancelled
+from workbench.region import Norm, Region, ball
+from workbench.semantics import exact
 from workbench.semantics.plan import plan_of
 
 BENCH = Path(__file__).resolve().parents[3] / "shared" / "bench"
@@ -155,3 +160,80 @@ def test_at_least_as_tight_as_the_reference(case: str) -> None:
     assert ((high - low) <= want * (1 + 1e-5)).all()
     middle = data["center_out_ort"].ravel()
     assert ((low <= middle + 1e-4) & (high >= middle - 1e-4)).all()
+
+
+def test_by_name_it_is_never_looser_than_crown_and_mostly_tighter() -> None:
+    rng = np.random.default_rng(8)
+    plan = plan_of(relu_network(rng, (3, 8, 8, 8, 2)))
+    centre = rng.normal(size=(4, 1, 3))
+    regions = {"x": Region(centre - 0.5, centre + 0.5)}
+    rows = np.array([[[1.0, -1.0]], [[-0.5, 2.0]]])
+    before, after = (find_bounds(plan, regions, m, rows=rows) for m in ("crown", "alpha-crown"))
+    assert after.method == "alpha-crown"
+    assert set(after) == set(before)
+    for name, held in after.items():
+        assert (held.lo >= before[name].lo).all(), name
+        assert (held.hi <= before[name].hi).all(), name
+    assert (after.output.lo > before.output.lo).mean() > 0.5
+    assert after.margins is not None
+    assert before.margins is not None
+    assert (after.margins >= before.margins).all()
+    assert (after.margins > before.margins).any()
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("norm", ["inf", "2", "1"])
+def test_by_name_no_exact_value_lies_outside(seed: int, norm: Norm) -> None:
+    rng = np.random.default_rng(seed)
+    plan = plan_of(relu_network(rng, (4, 6, 5, 3), scale=10.0 ** rng.integers(-3, 4)))
+    centre = rng.normal(size=(1, 4))
+    region = ball(centre, 10.0 ** rng.integers(-16, 1), norm=norm)
+    rows = rng.normal(size=(2, 1, 3))
+    found = find_bounds(plan, {"x": region}, "alpha_crown", rows=rows)
+    values = exact.run(plan, {"x": np.concatenate([centre[None], region.sample(6)])})
+    for name, held in found.items():
+        for k in range(7):
+            for v, lo, hi in zip(
+                values[name][k].ravel(), held.lo.ravel().tolist(), held.hi.ravel().tolist(), strict=True
+            ):
+                assert exact.rational(lo) <= v <= exact.rational(hi), name
+    assert found.margins is not None
+    for k in range(7):
+        y = values[plan.graph.outputs[0]][k].ravel()
+        for row, least in zip(rows, found.margins[0].tolist(), strict=True):
+            value = sum(exact.rational(c) * v for c, v in zip(row.ravel().tolist(), y, strict=True))
+            assert exact.rational(least) <= value
+
+
+def test_by_name_other_networks_are_refused() -> None:
+    plan = plan_of(relu_network(np.random.default_rng(0), (3, 4, 2), products=True))
+    with pytest.raises(GraphError, match="affine maps and relus in turn"):
+        find_bounds(plan, {"x": ball(np.zeros((1, 3)), 0.1)}, "alpha-crown")
+
+
+def test_by_name_it_can_be_stopped() -> None:
+    plan = plan_of(relu_network(np.random.default_rng(5), (3, 8, 8, 2)))
+
+    def stop(fraction: float, name: str) -> None:
+        if fraction > 0.5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        find_bounds(plan, {"x": ball(np.zeros((1, 3)), 0.5)}, "alpha-crown", progress=stop)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_by_name_at_least_as_tight_as_the_reference(case: str) -> None:
+    if not (FOLDER / f"{case}_b1.npz").is_file():
+        pytest.skip("the benchmark folder ../shared/bench is not here")
+    from workbench.io.onnx import load
+
+    data = np.load(FOLDER / f"{case}_b1.npz")
+    graph = load(BENCH / str(data["onnx"]))
+    name = graph.inputs[0]
+    lower, upper = (np.asarray(data[k], np.float64).reshape(1, *graph[name].shape) for k in ("x_L", "x_U"))
+    found = find_bounds(plan_of(graph), {name: Region(lower, upper)}, "alpha-crown").output
+    precise = "f64/alpha-CROWN(20,all)"
+    key = precise if f"{precise}/lb" in data.files else precise.replace("f64", "f32")
+    want = (data[f"{key}/ub"] - data[f"{key}/lb"]).ravel()
+    assert ((found.hi - found.lo).ravel() <= want * (1 + 1e-5)).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ import pytest
 import workbench.ops  # noqa: F401
 from tests.networks import relu_network
 from workbench.methods.bounds import Bounds
-from workbench.methods.crown import Cancelled, crown
+from workbench.methods.crown import Cancelled, _Walk, crown
 from workbench.methods.ibp import ibp
 from workbench.methods.named import find_bounds
 from workbench.region import Region, ball, box
 from workbench.semantics import exact
-from workbench.semantics.plan import plan_of
+from workbench.semantics.plan import Plan, plan_of
 
 BENCH = Path(__file__).resolve().parents[3] / "shared" / "bench"
 
@@ -120,7 +121,7 @@ def test_progress_may_stop_the_run() -> None:
 
 def test_unknown_methods_are_refused() -> None:
     plan = plan_of(relu_network(np.random.default_rng(5), (3, 2)))
-    with pytest.raises(ValueError, match="must be one of ibp, crown-ibp, crown"):
+    with pytest.raises(ValueError, match="must be one of ibp, crown-ibp, crown, alpha-crown"):
         find_bounds(plan, {"x": ball(np.zeros((1, 3)), 0.1)}, "magic")
 
 
@@ -157,3 +158,58 @@ def test_never_looser_than_the_reference(case: str) -> None:
         middle = data["center_out_ort"][some].reshape(lo.shape)
         slack = 1e-4 * np.maximum(1, np.abs(middle))
         assert ((lo <= middle + slack) & (hi >= middle - slack)).all(), method
+
+
+@pytest.mark.parametrize("wrong", [{"intermediate": "crwon"}, {"neurons": "every"}])
+def test_unknown_options_are_refused(wrong: dict[str, str]) -> None:
+    plan = plan_of(relu_network(np.random.default_rng(5), (3, 2)))
+    with pytest.raises(ValueError, match="must be one of"):
+        crown(plan, {"x": ball(np.zeros((1, 3)), 0.1)}, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_lines_are_as_many_as_regions_even_where_a_choice_flips(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two walks side by side report one walk's lines, and these hold at sampled points."""
+    tracks: list[int] = []
+    begin = _Walk.__init__
+
+    def noted(walk: _Walk, plan: Plan, regions: Mapping[str, Region], tracks_: int) -> None:
+        tracks.append(tracks_)
+        begin(walk, plan, regions, tracks_)
+
+    monkeypatch.setattr(_Walk, "__init__", noted)
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        plan = plan_of(relu_network(rng, (3, 10, 10, 10, 2)))
+        centre = rng.normal(size=(count, 1, 3))
+        tracks.clear()
+        found = crown(plan, {"x": Region(centre - 0.7, centre + 0.7)})
+        if 2 in tracks:
+            break
+    assert 2 in tracks, "no choice flipped: the test says nothing"
+    from workbench.semantics import real
+    from workbench.semantics.affine import Relaxation
+
+    tried = 0
+    for name, form in found.forms.items():
+        if not isinstance(form, Relaxation):
+            continue
+        for lines in (form.lower, form.upper):
+            assert all(a is None or len(a) in (1, count) for a in (*lines.slopes, lines.offset)), name
+        operand = plan.by_name[name].operands[0]
+        assert operand is not None
+        for k in range(count):
+            x = centre[k] + rng.uniform(-0.7, 0.7, (200, 1, 3))
+            values = real.run(plan, {"x": x}, np.float64)
+            z, y = values[operand], values[name]
+            slopes = [lines.slopes[0] for lines in (form.lower, form.upper)]
+            low, high = (
+                (0.0 if s is None else s[k] * z) + lines.offset[k]
+                for s, lines in zip(slopes, (form.lower, form.upper), strict=True)
+            )
+            assert (low <= y + 1e-9).all()
+            assert (y <= high + 1e-9).all()
+            tried += 1
+    assert tried

@@ -10,15 +10,16 @@ import pytest
 
 import workbench.ops  # noqa: F401
 from tests.networks import relu_network
-from workbench.graph import Graph
+from workbench.graph import Graph, Node
 from workbench.methods import branch
 from workbench.methods.chain import chain_of, product
 from workbench.methods.clip import clip, contract
 from workbench.methods.crown import crown
 from workbench.methods.dense import bound, fresh
-from workbench.methods.progress import Cancelled
+from workbench.methods.progress import Cancelled, Progress
 from workbench.region import Region
-from workbench.semantics.plan import plan_of
+from workbench.semantics import exact
+from workbench.semantics.plan import infer, plan_of
 from workbench.spec import Constraint, Disjunction
 
 BENCH = Path(__file__).resolve().parents[3] / "shared" / "bench" / "acasxu_2023"
@@ -212,6 +213,98 @@ def test_what_is_not_a_number_cuts_nothing() -> None:
         low, high = contract(lower, upper, np.array([a]), np.array([c]), 0.5)
         assert (low == lower).all()
         assert (high >= 0.5).all()
+
+
+def thin(seed: int, ulps: int, free: tuple[int, ...] = (0, 1, 2)) -> Region:
+    """Some inputs so many float64 numbers wide, the others points."""
+    lower = np.random.default_rng(seed).normal(size=(1, 1, 3)).astype(np.float32).astype(np.float64)
+    upper = lower.copy()
+    for _ in range(ulps):
+        upper[..., list(free)] = np.nextafter(upper[..., list(free)], np.inf)
+    return Region(lower, upper)
+
+
+def exact_at(graph: Graph, x: np.ndarray) -> Fraction:
+    value = exact.run(plan_of(graph), {"x": x.reshape(1, 1, 3)})[graph.outputs[0]].ravel()[0]
+    return Fraction(int(value.p), int(value.q))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_point_is_decided_exactly_and_at_once(seed: int) -> None:
+    """At the very value, and a hair beside it: no bound in floats tells these apart."""
+    graph, region = network(seed), thin(seed, 0)
+    plan, value = plan_of(graph), exact_at(graph, region.lower)
+    hair = abs(value) / 2**400
+    for limit, strict, want in (
+        (value, False, "falsified"),
+        (value, True, "verified"),
+        (value - hair, False, "verified"),
+        (value + hair, True, "falsified"),
+    ):
+        spec = ((Constraint((Fraction(1), Fraction(0)), limit, strict),),)
+        found = branch.verify(plan, region, spec, progress=at_most(3))
+        assert found.status == want, (limit, strict)
+        assert found.visited <= 1
+
+
+def at_most(batches: int) -> Progress:
+    left = batches
+
+    def count(share: float, words: str) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise AssertionError("it goes on splitting")
+
+    return count
+
+
+@pytest.mark.parametrize("ulps", [1, 2])
+@pytest.mark.parametrize("free", [(0,), (0, 2), (0, 1, 2)])
+def test_neighbouring_floats_are_decided_exactly(ulps: int, free: tuple[int, ...]) -> None:
+    """The network is affine there: its least value is at a corner, and is found to the last digit."""
+    for seed in range(4):
+        graph, region = network(seed), thin(seed, ulps, free)
+        plan = plan_of(graph)
+        ends = [region.lower.ravel(), region.upper.ravel()]
+        corners = [np.array([ends[c >> i & 1][i] for i in range(3)]) for c in range(8)]
+        lowest = min(exact_at(graph, x) for x in corners)
+        hair = abs(lowest) / 2**400
+        for limit, strict, want in ((lowest, True, "verified"), (lowest - hair, False, "verified")):
+            spec = ((Constraint((Fraction(1), Fraction(0)), limit, strict),),)
+            found = branch.verify(plan, region, spec, progress=at_most(60))
+            assert found.status == want, (seed, limit)
+        # at the corner itself, which no float32 network can be given: said not to be decided, and never "verified"
+        spec = ((Constraint((Fraction(1), Fraction(0)), lowest),),)
+        found = branch.verify(plan, region, spec, progress=at_most(60))
+        assert found.status in ("unknown", "falsified")
+        if found.status == "unknown":
+            assert "no float lies between" in found.reason
+
+
+def test_an_open_sign_between_neighbours_is_unknown_at_once() -> None:
+    """|x - 1 - 2^-53| is 0 between two floats alone; nothing is claimed."""
+    weights = {
+        "one": np.array([[-1.0]]),
+        "w": np.array([[1.0, -1.0]]),
+        "b": np.array([-(2.0**-53), 2.0**-53]),
+        "v": np.array([[1.0], [1.0]]),
+    }
+    nodes = [
+        Node("x", "Input", (), {}, (1, 1), "float64"),
+        Node("a", "Add", ("x", "one")),
+        Node("m", "MatMul", ("a", "w")),
+        Node("z", "Add", ("m", "b")),
+        Node("r", "Relu", ("z",)),
+        Node("y", "MatMul", ("r", "v")),
+    ]
+    plan = plan_of(Graph(infer(nodes, weights), ("y",), weights))
+    region = Region(np.ones((1, 1, 1)), np.full((1, 1, 1), 1 + 2.0**-52))
+    for strict in (True, False):
+        spec = ((Constraint((Fraction(1),), Fraction(0), strict),),)
+        found = branch.verify(plan, region, spec, progress=at_most(5))
+        assert found.status == "unknown"
+        assert "no float lies between" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ import numpy as np
 from workbench.graph import Array
 from workbench.methods.chain import SMALL, Chain, product
 from workbench.methods.dense import ROWS, Boxes, Walk
+from workbench.methods.progress import Progress
 from workbench.semantics.backward import INFLATE
 from workbench.semantics.interval import UNIT
 
@@ -83,12 +84,15 @@ def optimise(
     return Tuned(run.best, run.kept, run.kept_constant, tuple(run.kept_slopes), tuple(run.kept_arriving))
 
 
-def alpha_walk(chain: Chain, boxes: Boxes, iterations: int) -> Walk:
-    """Bounds of every open neuron with its own slopes, layer by layer."""
+def alpha_walk(chain: Chain, boxes: Boxes, iterations: int, progress: Progress | None = None) -> Walk:
+    """Bounds of every open neuron with its own slopes, layer by layer; `progress` may stop it."""
 
     def tune(walk: Walk, start: Array, constant: Array, debt: Array, box: Array) -> Array:
         found = np.empty(len(start))
         for first in range(0, len(start), ROWS):
+            if progress is not None:
+                k = len(walk.lows)
+                progress(k / len(chain.layers), chain.layers[k].node)
             part = slice(first, first + ROWS)
             rows = start[part], constant[part], debt[part], box[part]
             # a neuron whose sign is proved needs no better bound

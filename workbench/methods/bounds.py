@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from workbench.graph import Array
-from workbench.region import Region
+from workbench.region import Region, add_up
 from workbench.semantics.affine import Linear, Relaxation
 from workbench.semantics.interval import Interval
+from workbench.tables import OUTWARD, Table, down, printable, shape_text, up
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,10 +21,12 @@ class Bounds(Mapping[str, Interval]):
     Parameters
     ----------
     intervals : name -> lower and upper, float64 ``(B, *shape)``.
-    method : "ibp", "crown-ibp" or "crown".
+    method : "ibp", "crown-ibp", "crown" or "alpha-crown".
     regions : input name -> the region that the bounds hold for.
     seconds : wall time.
-    forms : the lines that were used for each node (for showing and for later passes); empty for IBP.
+    forms : lines below and above each node that hold over these regions, with slopes and offsets ``(B or 1, *shape)``
+        (for showing and for later passes); empty for IBP, and CROWN's for alpha-CROWN.  Where CROWN made two walks side
+        by side (`methods.crown`), those of the first one, which draws them over intersected bounds.
     outputs : names of the network's outputs.
     margins : lower bounds ``(B, R)`` of the rows that were asked for, or None.
 
@@ -57,8 +62,32 @@ class Bounds(Mapping[str, Interval]):
         """Bounds of the first output."""
         return self.intervals[self.outputs[0]]
 
-    def phases(self, name: str) -> tuple[Array, Array, Array]:
-        """Boolean arrays (always >= 0, sign not known, always <= 0) of a node's neurons."""
+    def phases(self, name: str, kink: float = 0.0) -> tuple[Array, Array, Array]:
+        """Boolean arrays (always >= kink, not known, always <= kink) of a node's neurons; 0 where nothing is said."""
         b = self[name]
-        on, off = b.lo >= 0, (b.hi <= 0) & (b.lo < 0)
+        on, off = b.lo >= kink, (b.hi <= kink) & (b.lo < kink)
         return on, ~(on | off), off
+
+    def table(self) -> Table:
+        """A row a node: its shape, its lowest and highest end over all neurons, and the widest interval."""
+        rows = [("node", "shape", "lowest", "highest", "widest")]
+        for name, b in self.intervals.items():
+            if b.lo.size:
+                ends = down(b.lo.min()), up(b.hi.max()), up(widest(b))
+                rows.append((printable(name), shape_text(b.lo.shape[1:]), *ends))
+        count = max((r.batch for r in self.regions.values()), default=1)
+        where = "" if count == 1 else f", over {count} regions"
+        title = f"bounds by {self.method}, in {self.semantics} arithmetic{where}"
+        return Table(title, rows, f"{OUTWARD}; bounds[name].lower and .upper have all", words=2)
+
+    def __repr__(self) -> str:
+        return repr(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def widest(b: Interval) -> float:
+    """The largest upper end minus lower end, rounded up only where it is no float64 number."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return float(np.max(add_up(b.hi, -b.lo), initial=0.0))

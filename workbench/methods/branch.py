@@ -24,7 +24,7 @@ from workbench.methods.inputs import InputSplitting
 from workbench.methods.phases import SignSplitting
 from workbench.methods.progress import Cancelled, Progress
 from workbench.methods.suspects import Suspects
-from workbench.methods.tree import Tree
+from workbench.methods.tree import Block, Signs, Tree
 from workbench.region import Region
 from workbench.semantics.plan import Plan
 from workbench.spec import Disjunction, Rows
@@ -120,30 +120,36 @@ class _Search:
             tree = Tree(self.question(), [self.splitting.root()])
         elif tree.question != self.question():
             raise ValueError("the tree belongs to another network, region or property")
+        tree.undo()
+        if not all(_alike(block, self.splitting.root()) for block in tree.open):
+            raise ValueError("the tree does not fit the network: its parts have other sizes")
         while tree.open:
             if self.deadline is not None and monotonic() >= self.deadline:
                 return self._stopped(tree, "the time ran out", timed_out=True)
-            block = tree.pop(self.splitting.batch)
+            tree.begin()
             try:
+                block = tree.pop(self.splitting.batch)
                 if progress is not None:
                     words = f"{tree.visited:,} parts, {tree.count + len(block):,} open"
                     progress(min(1.0, tree.done), words)
                 suspect = self.splitting.work(tree, block)
             except (Cancelled, KeyboardInterrupt, MemoryError) as error:
-                tree.open.append(block)
+                tree.undo()
                 short = isinstance(error, MemoryError)
                 why = "it needs more memory than there is" if short else "it was interrupted"
                 return self._stopped(tree, why, interrupted=not short)
             if suspect is not None:
-                tree.open.append(block)
+                tree.undo()
                 found = tree.leaves, tree.visited
                 return Outcome("falsified", tree.bound, "", *found, candidate=suspect, tree=tree)
+            tree.pending = None
         return self._ended(tree)
 
     def _ended(self, tree: Tree) -> Outcome:
         if not tree.stuck:
             return Outcome("verified", 0.0, "", tree.leaves, tree.visited, tree=tree)
-        reason = f"{tree.stuck:,} parts have every sign decided, but their bounds are not tight enough"
+        assert self.splitting is not None
+        reason = f"{tree.stuck:,} of {tree.visited:,} parts could not be decided: {self.splitting.stuck}"
         return Outcome("unknown", tree.stuck_margin, reason, tree.leaves, tree.visited, tree=tree)
 
     def _stopped(
@@ -171,3 +177,14 @@ class _Search:
         sure = bool(self.rows.refuted(lower).all())
         reason = "" if sure else "one CROWN bound of the whole region is not tight enough"
         return Outcome("verified" if sure else "unknown", float(self.rows.margin(lower)[0]), reason, 1, 1)
+
+
+def _alike(block: Block, root: Block) -> bool:
+    """Whether a block's arrays have the shapes of the root's, the number of parts apart."""
+    one, two = block.boxes, root.boxes
+    if isinstance(one, Signs) or isinstance(two, Signs):
+        same = isinstance(one, Signs) and isinstance(two, Signs) and one.signs.shape[1] == two.signs.shape[1]
+    else:
+        pairs = zip((one.lower, one.upper, *one.lows), (two.lower, two.upper, *two.lows), strict=False)
+        same = len(one.lows) == len(two.lows) and all(a.shape[1] == b.shape[1] for a, b in pairs)
+    return same and block.alive.shape[1] == root.alive.shape[1]

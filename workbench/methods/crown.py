@@ -24,13 +24,14 @@ from workbench.methods.bounds import Bounds
 from workbench.methods.ibp import boxes
 from workbench.methods.progress import Cancelled, Progress
 from workbench.region import Region
-from workbench.semantics.affine import Linear, Relaxation, describe, gather
+from workbench.semantics.affine import Linear, Lines, Relaxation, describe, gather
 from workbench.semantics.backward import INFLATE, Bound, Prepared, Units, backward, prepare
 from workbench.semantics.interval import Interval, apply, known
 from workbench.semantics.plan import Plan, Step
 
 __all__ = ["Cancelled", "Progress", "crown", "doubled", "lower_ends"]
 
+INTERMEDIATE, NEURONS = ("crown", "ibp"), ("needed", "all")
 MEMORY = 16 << 20  # bytes that one batch of coefficient rows may take: near the caches' size, measured best
 
 
@@ -53,7 +54,16 @@ def crown(
     neurons : "needed" bounds by rows only what the lines depend on; "all" every neuron that feeds a nonlinear node.
     rows : coefficients ``(R, *shape)`` of the first output, whose lower bounds are wanted (`Bounds.margins`).
     progress : called with (fraction done, node name); may raise `Cancelled`.
+
+    Raises
+    ------
+    ValueError
+        Another `intermediate` or `neurons` than these.
     """
+    if intermediate not in INTERMEDIATE:
+        raise ValueError(f"intermediate must be one of {', '.join(INTERMEDIATE)}, not {intermediate!r}")
+    if neurons not in NEURONS:
+        raise ValueError(f"neurons must be one of {', '.join(NEURONS)}, not {neurons!r}")
     start = perf_counter()
     with np.errstate(all="ignore"):
         bounds, forms, margins = _best(plan, regions, intermediate, neurons, rows, progress)
@@ -77,7 +87,7 @@ def _best(
         walk = _run(plan, _Walk(plan, regions, 2), intermediate, neurons, progress)
         half = walk.batch // 2
         bounds = {k: _halves(v, half) for k, v in walk.bounds.items()}
-        forms = walk.forms  # the first half's lines come first
+        forms = {k: _first(v, half) for k, v in walk.forms.items()}
     return bounds, forms, None if rows is None else walk.margins(rows)
 
 
@@ -88,6 +98,17 @@ class _ChoiceFlips(Exception):
 def _halves(x: Interval, half: int) -> Interval:
     """The better of both halves of a doubled batch."""
     return x if x.lo.shape[0] == 1 else x[:half].intersect(x[half:])
+
+
+def _first(form: Linear | Relaxation, half: int) -> Linear | Relaxation:
+    """The first half's lines: drawn over intersected bounds, which contain the better of both halves."""
+    if isinstance(form, Linear):  # the same for every region
+        return form
+    lower, upper = (
+        Lines(tuple(None if s is None else s[:half] for s in x.slopes), x.offset[:half])
+        for x in (form.lower, form.upper)
+    )
+    return Relaxation(lower, upper, form.unfold)
 
 
 def _run(plan: Plan, walk: _Walk, intermediate: str, neurons: str, progress: Progress | None) -> _Walk:

@@ -14,6 +14,7 @@ from workbench.methods.alpha import optimise
 from workbench.methods.chain import Chain
 from workbench.methods.clip import clip
 from workbench.methods.dense import Boxes, Found, bound, fresh, together
+from workbench.methods.points import between, settle
 from workbench.methods.suspects import Suspects
 from workbench.methods.tree import Block, Proved, Tree, margin_of, member_of
 from workbench.region import Region
@@ -24,6 +25,7 @@ WORTH = 0.05  # of a width: a cut smaller than that is not made
 FLOOR = 0.05  # of the largest slope: what every input is taken to matter at least
 STEPS = 6  # gradient steps where CROWN is nearly enough
 DESCENTS, DOWNHILL = 16, 12  # points that go downhill in each batch, and their steps
+EXACTLY = 4  # boxes that cannot be split which are decided in rationals in one batch; the others wait
 RARE, OFTEN = 0.25, 0.5  # of such boxes proved: below, fewer are tried; above, more
 
 
@@ -31,6 +33,7 @@ class InputSplitting:
     """How blocks of boxes are worked on; the search's state stands in the tree."""
 
     batch = BATCH
+    stuck = "no float lies between their ends, and rationals do not settle it"
 
     def __init__(self, chain: Chain, region: Region, rows: Rows, suspects: Suspects) -> None:
         self.chain, self.rows, self.suspects = chain, rows, suspects
@@ -65,11 +68,16 @@ class InputSplitting:
         if suspect is not None:
             return suspect
         ends = block.boxes.lower, block.boxes.upper
+        suspect, stuck = self._settle(ends, found.boxes, alive)
+        if suspect is not None:
+            return suspect
+        tree.stuck += int(stuck.sum())
+        tree.stuck_margin = min(tree.stuck_margin, float(margin[stuck].min(initial=np.inf)))
         low, high, alive = clip(*ends, coefficients, constant, self.limits, self.rows.groups, alive)
         tree.visited += count
         going = alive.any(axis=1)
         tree.keep(Proved(*(e[~going] for e in ends)), block.weight[~going])
-        on = np.flatnonzero(going)
+        on = np.flatnonzero(going & ~stuck)
         if on.size:
             low, high = _cut(tree, ends[0][on], ends[1][on], low[on], high[on])
             known = found.boxes.take(on)
@@ -77,6 +85,25 @@ class InputSplitting:
             left = Block(Boxes(low, high, known.lows, known.highs), alive[on], margin, block.weight[on])
             _split(tree, left, before[on, telling[on]])
         return None
+
+    def _settle(self, ends: tuple[Array, Array], known: Boxes, alive: Array) -> tuple[Array | None, Array]:
+        """Decide boxes that cannot be split, clearing `alive`; an unsafe input, and which boxes stay undecided."""
+        stuck: Array = np.zeros(len(alive), bool)
+        whole = alive.any(axis=1) & ~between(*ends)[1].any(axis=1)
+        for k in np.flatnonzero(whole)[:EXACTLY].tolist():
+            signs = zip(known.lows, known.highs, strict=True)
+            affine = all(bool(((lo[k] >= 0) | (hi[k] <= 0)).all()) for lo, hi in signs)
+            unsafe = tuple(self.suspects.spec[i] for i in np.flatnonzero(alive[k]).tolist())
+            box = ends[0][k], ends[1][k]
+            found = settle(self.suspects.plan, self.suspects.region.shape, unsafe, *box, affine=affine)
+            if found.proved:
+                alive[k] = False
+                continue
+            suspect = self.suspects.confirmed(found.corners)
+            if suspect is not None:
+                return suspect, stuck
+            stuck[k] = True
+        return None, stuck
 
     def _sharpen(
         self,
@@ -177,9 +204,17 @@ def _split(tree: Tree, block: Block, slopes: Array) -> None:
     assert isinstance(boxes, Boxes)
     size = np.nan_to_num(np.abs(slopes), posinf=1e300)
     size = np.maximum(size, FLOOR * size.max(axis=1, keepdims=True))
-    at = ((size + (size.max(axis=1, keepdims=True) == 0)) * (boxes.upper - boxes.lower)).argmax(axis=1)
+    score = (size + (size.max(axis=1, keepdims=True) == 0)) * (boxes.upper - boxes.lower)
+    middles, inside = between(boxes.lower, boxes.upper)
+    whole = np.asarray(~inside.any(axis=1))
+    if whole.any():  # to be decided exactly when their turn comes
+        tree.open.append(block.take(whole))
+        if not whole.all():
+            _split(tree, block.take(~whole), slopes[~whole])
+        return
+    at = np.where(inside, score, -1.0).argmax(axis=1)
     each = np.arange(len(boxes))
-    middle = 0.5 * boxes.lower[each, at] + 0.5 * boxes.upper[each, at]
+    middle = middles[each, at]
     left, right = boxes.upper.copy(), boxes.lower.copy()
     left[each, at] = right[each, at] = middle
     known = boxes.lows, boxes.highs

@@ -130,6 +130,8 @@ def _costliest(walk: Walk, found: Tuned, box: Array) -> Array:
 class SignSplitting:
     """How blocks of choices of signs are worked on; the search's state stands in the tree."""
 
+    stuck = "every sign is fixed there, but the bounds are not tight enough"
+
     def __init__(self, chain: Chain, region: Region, rows: Rows, suspects: Suspects) -> None:
         self.chain, self.rows, self.suspects = chain, rows, suspects
         self.lower, self.upper = region.lower.reshape(1, -1), region.upper.reshape(1, -1)

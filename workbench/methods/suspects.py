@@ -26,6 +26,15 @@ class Suspects:
         worst = [over[:, g].max(axis=1) if g.size else np.full(len(over), -np.inf) for g in self.rows.groups]
         return np.asarray(np.min(worst, axis=0))
 
+    def confirmed(self, points: Array) -> Array | None:
+        """The first of some points ``(N, inputs)`` that is unsafe in real arithmetic, whatever floats say of it."""
+        for x in points:
+            point = np.asarray(x.reshape(self.region.shape))
+            found = replay(self.plan, self.region, self.spec, point)
+            if found is not None and "real" in found.holds:
+                return point
+        return None
+
     def unsafe(self, points: Array, over: Array) -> Array | None:
         """A point that is unsafe in real arithmetic, of `points` ``(N, inputs)`` with excesses `over` ``(N, R)``."""
         if not len(points) or not self.left:
@@ -34,8 +43,7 @@ class Suspects:
         hits = np.flatnonzero(excess <= 0)
         for k in hits[np.argsort(excess[hits], kind="stable")][:AT_ONCE].tolist():
             self.left = max(0, self.left - 1)
-            point = np.asarray(points[k].reshape(self.region.shape))
-            found = replay(self.plan, self.region, self.spec, point)
-            if found is not None and "real" in found.holds:
-                return point
+            found = self.confirmed(points[k : k + 1])
+            if found is not None:
+                return found
         return None

@@ -111,6 +111,8 @@ class Tree:
     done : the share of the region that is proved.
     near : how far from proved a box may be for its slopes to be worth optimising: what the search has learnt.
     stuck, stuck_margin : parts that can be split no further and are not proved, and the least of their margins.
+    pending : what was open before the step that is being made; None between steps.
+    loaded : whether it comes from a file, so that what is proved is taken on trust.
     """
 
     question: str
@@ -122,6 +124,8 @@ class Tree:
     near: float = 1e300
     stuck: int = 0
     stuck_margin: float = np.inf
+    pending: list[Block] | None = None
+    loaded: bool = False
 
     @property
     def bound(self) -> float:
@@ -132,6 +136,21 @@ class Tree:
     def count(self) -> int:
         """Number of open boxes."""
         return sum(map(len, self.open))
+
+    @property
+    def network(self) -> str:
+        """The digest of the network's graph."""
+        return self.question.split("|")[0]
+
+    def begin(self) -> None:
+        """Remember what is open: an interrupt may strike anywhere in a step."""
+        self.pending = list(self.open)
+
+    def undo(self) -> None:
+        """Open again what was open before a step that was not finished; what it proved stays proved."""
+        if self.pending is not None:
+            self.open = self.pending
+            self.pending = None
 
     def keep(self, proved: Proved, weight: Array) -> None:
         """Take in what is proved whole."""

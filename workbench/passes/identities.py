@@ -52,7 +52,11 @@ def _source(plan: Plan, step: Step) -> str | None:
         return None  # a cast to another element type rounds
     constants = [None if c is None else c[None] for c in call.constants]
     # numbers that no constant holds: a fill or the other side of a Where must not look like the operand's own element
-    known = [0.0, *(float(np.abs(c).max()) for c in constants if c is not None and c.size), *_numbers(node.attrs)]
+    known = [
+        0.0,
+        *(float(np.abs(c).max()) for c in constants if c is not None and c.size),
+        *_numbers(node.attrs),
+    ]
     first = 1.0 + np.ceil(max(abs(v) for v in known if np.isfinite(v)))
     numbered = (np.arange(node.size, dtype=np.float64) + first).reshape(1, *node.shape)
     if first > 2.0**52 or node.size > 2**52:
