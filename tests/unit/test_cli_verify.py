@@ -85,7 +85,9 @@ def test_version_two_answers_in_the_standards_format(
     net: Path, tmp_path: Path, kind: str, about: str
 ) -> None:
     pytest.importorskip("vnnlib")
-    never = query(tmp_path, TWO.format(t=kind) + "(assert (or (> (+ H[0,0] H[0,1]) 1.5) (< H[0,1] (- A[0,1] 0.001))))")
+    never = query(
+        tmp_path, TWO.format(t=kind) + "(assert (or (> (+ H[0,0] H[0,1]) 1.5) (< H[0,1] (- A[0,1] 0.001))))"
+    )
     result = run("verify", never, "--network", f"f={net}", "--timeout", 60)
     assert result.exit_code == 0
     assert result.stdout == "unsat\n"

@@ -99,8 +99,12 @@ def lower(network: Any) -> Program:
         raise Rejected("network", "the input is too large")
     if type(given["tensors"]) is not dict:
         raise Rejected("format", "network.tensors is not an object")
+    if "" in given["tensors"]:
+        raise Rejected("network", "a tensor has no name: in ONNX that stands for an operand that is absent")
     known = _Lowering({k: tensor(v, f"tensor {k[:60]!r}") for k, v in given["tensors"].items()})
     first = text(source["name"], "the input's name")
+    if not first or first in given["tensors"]:
+        raise Rejected("network", "the input has no name, or that of a tensor")
     known.steps.append(Step("input", first, prod(shape)))
     known.live[first] = (0, shape)
     nodes = [
@@ -152,6 +156,12 @@ class _Lowering:
             raise CannotCheck(
                 f"the operator {op[:60]!r} has no exact rule here; there are {', '.join(rules)}"
             )
+        while inputs and not inputs[-1]:
+            inputs = inputs[:-1]  # ONNX: an optional operand without a name is absent
+        if len(inputs) > (3 if op in ("Gemm", "Conv") else 2):
+            raise Rejected("network", f"{op} has too many operands")
+        if not output or "" in inputs:
+            raise Rejected("network", f"{op} has an operand or a result without a name")
         for name in inputs:
             if name not in self.live and name not in self.tensors:
                 raise Rejected("network", f"{op} needs {name[:60]!r}, which is not computed before it")
@@ -334,6 +344,8 @@ def _rows(
 ) -> tuple[int, tuple[tuple[int, ...], ...]]:
     """The exponent and the rows ``[*weights, bias]`` of an affine step with one exponent for both."""
     low = min(w.exponent, 0 if b is None else b.exponent, 0)
+    if m < 1 or n < 1:
+        raise Rejected("network", f"{op} has weights of size 0")
     if (w.exponent - low) * len(w.data) > 1 << 30:
         raise CannotCheck(f"{op}: the exponents of weights and bias are too far apart")
     data = [v << (w.exponent - low) for v in w.data]

@@ -55,7 +55,7 @@ def check(
     """Check a certificate: every bound is computed again in integers, from the choices that are in the file.
 
     Exit code 0: accepted; 4: rejected, and the first step that failed is named; 3: cannot be checked here (an operator
-    without an exact rule, a checker that is not available, the time limit).
+    without an exact rule, doubled fields in the ONNX file, a checker that is not available, the time limit).
 
     \b
     Examples:
