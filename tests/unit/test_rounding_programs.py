@@ -106,7 +106,8 @@ def test_parentheses_that_are_written_out() -> None:
     tree = rounding(plan, before, replace(ONE, order=Tree(((0, 2), (1, 3))), fma="always"))
     flat = rounding(plan, before, replace(ONE, order="sequential", fma="always"))
     u = BINARY32.unit
-    assert tree.output.max() < 1e-3 * u + u, "1 - 1 and 1 - 1: nothing to lose but the first product"
+    # a sum of parentheses cannot be fused: every product is rounded
+    assert tree.output.max() < 4.001 * u, "1 - 1 and 1 - 1: nothing to lose but the products"
     assert 3 * u <= flat.output.max() < 6.1 * u, "1 + 1 = 2, then 1, then 0"
     with pytest.raises(GraphError, match=r"'y'.*leaves"):
         rounding(plan, before, replace(ONE, order=Tree((0, 1, 2))))

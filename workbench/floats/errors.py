@@ -34,6 +34,26 @@ def times(x: Array, y: Array) -> Array:
     return np.asarray(np.where((p == 0) & (x != 0) & (y != 0), SMALLEST, p))
 
 
+def leaf_products(x: Array, y: Array, mode: Mode) -> Array:
+    """x y with its sign, for a sum's leaves: a leaf that is 0 here is one whose addition rounds nothing.
+
+    To nearest even, a product that underflows to 0 in the numbers that hold it is at most half the least number of the
+    program's format: alone it becomes 0, and fused it moves a sum by no more than that, which counts as underflow.
+    In the other modes a sum may move by a whole spacing for it: the least number of float32 or float64 stands for it.
+    """
+    p = np.asarray(x * y)
+    tiny = np.finfo(p.dtype).smallest_subnormal
+    if mode == "nearest-even" or _least(x) * _least(y) >= float(tiny):
+        return p
+    return np.asarray(np.where((p == 0) & (x != 0) & (y != 0), np.copysign(tiny, p), p))
+
+
+def _least(x: Array) -> float:
+    """The least magnitude other than 0; infinity where there is none."""
+    size = np.abs(x)
+    return float(np.min(size, initial=np.inf, where=size > 0))
+
+
 def growth(unit: float, count: float) -> float:
     """``(1 + u)^count - 1``, rounded up: what `count` roundings in a row can make of a number."""
     power = count * log1p(unit)
@@ -77,7 +97,8 @@ def sum_error(
     Parameters
     ----------
     signed : ``(..., K)``, the leaves; where a leaf ranges over an interval, the end of larger magnitude if the leaf
-        has one sign, else its largest positive value (with `other`).  float64, or float32 of `outward32`.
+        has one sign, else its largest positive value (with `other`).  float64, or float32 of `outward32`; 0 only
+        where adding the leaf rounds nothing (see `leaf_products`).
     form : the format of the additions.
     other : ``(..., K)``, the most negative values of the leaves, where they do not have one sign.
     mode : of rounding; u is 2^-p to nearest and 2^(1-p) otherwise.

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from workbench.floats.errors import raised, rounding_error
+from workbench.floats.pair import two_sum
 from workbench.floats.program import Semantics, Unbounded, program_of
 from workbench.floats.rounding import is_stored
 from workbench.graph import Array, GraphError
@@ -173,11 +174,11 @@ class _Walk:
         ends = Interval(program.rounded(real.lo, form), program.rounded(real.hi, form))
         size = real.magnitude
         if inputs == "rounded":
-            fixed = real.lo == real.hi
-            with np.errstate(invalid="ignore"):
-                shift = np.where(fixed & np.isfinite(ends.lo), ends.lo - real.lo, 0.0)
+            point = (real.lo == real.hi) & np.isfinite(ends.lo) & np.isfinite(real.lo)
+            # what float64 makes of the difference is off where a tiny number is rounded away from 0, or is saturated
+            shift, off = two_sum(np.where(point, ends.lo, 0.0), np.where(point, -real.lo, 0.0))
             rho = rounding_error(size, program.target(form), program.mode)
-            rho = np.where(fixed & np.isfinite(ends.lo), 0.0, rho)
+            rho = np.where(point, np.abs(off), rho)
             low, high = np.minimum(real.lo, ends.lo), np.maximum(real.hi, ends.hi)
         else:
             shift = np.zeros(size.shape)
@@ -188,7 +189,8 @@ class _Walk:
         lost = ~np.isfinite(rho)
         self.ranges[name] = Interval(np.where(lost, -np.inf, low), np.where(lost, np.inf, high))
         self.own[name] = rho
-        self.errors[name] = rho + np.abs(shift)
+        most = rho + np.abs(shift)  # exact where one of them is 0
+        self.errors[name] = np.where((rho > 0) & (shift != 0), raised(most), most)
         self.network.enter(name, rho, shift)
 
     def constant(self, name: str, program: Semantics) -> tuple[Interval, Array | None]:
@@ -372,7 +374,9 @@ def _stored_constant(value: Array, program: Semantics) -> tuple[Interval, Array 
     near = program.rounded(held, program.weights)
     lost = ~np.isfinite(near)
     with np.errstate(invalid="ignore"):
-        apart = np.where(lost, np.inf, np.abs(near - held))
+        shift, off = two_sum(near, -held)
+        apart = np.where(lost, np.inf, np.abs(shift))
+        apart = np.where(lost | (off == 0), apart, np.nextafter(apart, np.inf))
     if not apart.any():
         return Interval(held, held), None
     low, high = np.minimum(near, held), np.maximum(near, held)

@@ -4,15 +4,16 @@ Let s_j be the exact value of the j-th addition's result, an interval sum of its
 on all that has gone wrong so far.  The addition errs by at most u ufp(|s_j| + E), so that the whole errs by
     E' = u sum_j ufp(|s_j| + E) + (the products' own).
 E may be the bound for any order to begin with; E' is one too, and is put in its place once more.  Adding an exact 0
-rounds nothing.  A fused product has no rounding of its own; the first of a running sum has.  (Higham 2002, section 3.3,
-has the running error bound that this becomes at a point.)
+rounds nothing.  A fused product has no rounding of its own; the first of a running sum has, and what is fused into an
+exact 0 is rounded by that addition.  (Higham 2002, section 3.3, has the running error bound that this becomes at a
+point.)
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from workbench.floats.errors import flushed, product_error, raised
+from workbench.floats.errors import flushed, leaf_products, product_error, raised
 from workbench.floats.format import ufp
 from workbench.floats.order import Blocked, Tree, additions
 from workbench.floats.program import Semantics
@@ -52,7 +53,8 @@ def ordered_errors(
     found = np.array(np.broadcast_to(anyhow, (n, m)))
     for i in range(0, n, rows):
         part = slice(i, i + rows)
-        ends = [(turned[None] * end[part, None, :]).reshape(-1, k).T for end in (x.lo, x.hi)]
+        pair = (leaf_products(turned[None], end[part, None, :], program.mode) for end in (x.lo, x.hi))
+        ends = [end.reshape(-1, k).T for end in pair]
         leaves = np.minimum(*ends), np.maximum(*ends)
         b = None if bias is None else bias[part].reshape(-1)
         found[part] = _by_position(leaves, schedule, b, program, found[part].reshape(-1)).reshape(-1, m)
@@ -74,8 +76,11 @@ def _by_position(
     slack = (count + 8) * (2 * UNIT * total + TINY)
     some = np.array(size > 0)
     multiplied: Array | float = 0.0
+    fused = False
     if not program.exact_products:
-        fused = program.fma == "always" or program.order == "fma"
+        # only a running sum can be fused; in other orders every product is rounded
+        running = program.order in ("sequential", "reversed", "fma")
+        fused = running and (program.fma == "always" or program.order == "fma")
         first = schedule[0][0] if schedule else 0
         rounded = size[first : first + 1] if fused else size
         multiplied = product_error(np.ascontiguousarray(raised(rounded).T), form)
@@ -87,7 +92,7 @@ def _by_position(
         one, other = left[0] + right[0], left[1] + right[1]
         values[count + i] = one, other, left[2] | right[2]
         sums.append(np.maximum(np.abs(one), np.abs(other)))
-        counts.append(left[2] & right[2])
+        counts.append(right[2] if fused else left[2] & right[2])
     if bias is not None and values:
         one, other, live = values.popitem()[1]
         sums.append(np.maximum(np.abs(one + bias), np.abs(other + bias)))

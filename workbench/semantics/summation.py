@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.floats.errors import (
     growth,
+    leaf_products,
     outward32,
     product_error,
     raised,
@@ -44,8 +45,9 @@ MOST_LEAVES = (
 def stored(call: Call, program: Semantics) -> tuple[Call, Call | None]:
     """The call with its constants as the program stores them, and with what storing adds to each (None: nothing).
 
-    The difference of two float64 neighbours of a number within a factor of two is exact; a constant that underflows
-    to 0 differs by itself.
+    The difference of two float64 neighbours of a number within a factor of two is exact, and a constant that underflows
+    to 0 differs by itself; one that is saturated, or tiny and rounded away from 0, differs by it up to a relative u,
+    for which `shift_of` has room.
     """
     form = program.weights
     flush = program.subnormals == "flush"
@@ -173,7 +175,8 @@ def totals(form: Linear, ranges: tuple[Interval | None, ...]) -> tuple[Array, Ar
     if form.bias is not None:
         both = both + np.abs(form.bias)
         difference = difference + form.bias
-    slack = (2 * terms * UNIT) * both
+    # neither is 0 by underflow where there are leaves: they would not be counted
+    slack = (2 * terms * UNIT) * both + np.where(both > 0, terms * TINY, 0.0)
     return raised(0.5 * (both + difference) + slack, terms), raised(0.5 * (both - difference) + slack, terms)
 
 
@@ -335,9 +338,9 @@ def _dense_errors(turned: Array, x: Interval, bias: Array | None, program: Seman
         turned, lo, hi = turned.astype(np.float32), outward32(lo), outward32(hi)
         bias = None if bias is None else bias.astype(np.float32)
     if bool(np.all((lo >= 0) | (hi <= 0))):
-        leaves, other = turned * np.where(hi > 0, hi, lo)[:, None], None
+        leaves, other = leaf_products(turned, np.where(hi > 0, hi, lo)[:, None], program.mode), None
     else:
-        one, two = turned * lo[:, None], turned * hi[:, None]
+        one, two = (leaf_products(turned, end[:, None], program.mode) for end in (lo, hi))
         leaves, other = np.maximum(one, two), np.minimum(one, two)
     return leaf_errors(leaves, other, bias, program)
 
