@@ -27,8 +27,13 @@ def test_a_cell_that_raises_fails_the_run(lab: Lab, page: Page) -> None:
 
 def test_complaints_of_the_page_are_collected(page: Page, complaints: Complaints) -> None:
     page.goto("lab?reset")
+    # `reset` loads the page a second time: what is said before that is lost with the first one
+    page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
     page.evaluate("() => { console.error('said'); setTimeout(() => { throw new Error('thrown'); }); }")
-    page.wait_for_timeout(100)
+    for _ in range(50):
+        page.wait_for_timeout(100)
+        if "thrown" in "\n".join(complaints.messages):
+            break
     found = "\n".join(complaints.messages)
     complaints.messages.clear()
     assert "said" in found
