@@ -39,7 +39,7 @@ def test_links_lead_somewhere(file: Path) -> None:
 
 
 def test_the_readme_runs_and_its_numbers_are_right() -> None:
-    (code,) = blocks(REPOSITORY / "README.md", "python")
+    code, more = blocks(REPOSITORY / "README.md", "python")
     namespace: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()):
         exec(code, namespace)  # noqa: S102 - our own text
@@ -50,6 +50,11 @@ def test_the_readme_runs_and_its_numbers_are_right() -> None:
     assert np.delete(bounds["logits"].upper[0, 0], 7).max() < 1
     assert "at most 0.4233" in code
     assert 0.423 < errors["logits"].max() <= 0.4233
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(more, namespace)  # noqa: S102 - our own text
+    assert printed.getvalue().startswith("VERIFIED")
+    formats = namespace["model"].cheapest_formats(namespace["wb"].margin(7)).formats
+    assert repr(formats) in more
 
 
 def test_how_to_open_a_network_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
