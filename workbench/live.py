@@ -16,8 +16,8 @@ from workbench import settings
 from workbench.floats.program import PROGRAMS, program_of
 from workbench.graph import Array, Graph, GraphError
 from workbench.history import History
-from workbench.methods.crown import Progress
 from workbench.methods.named import method_of
+from workbench.methods.progress import Progress
 from workbench.network import Network
 from workbench.overlays import overlay_of
 from workbench.region import Region, RegionError, ball

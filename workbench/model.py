@@ -20,8 +20,8 @@ from workbench.graph import Array, Graph
 from workbench.live import FORMATS, Live
 from workbench.methods.bounds import Bounds
 from workbench.methods.compare import FIRST, Case, Comparison, compare
-from workbench.methods.crown import Progress
 from workbench.methods.precision import CANDIDATES, Precision
+from workbench.methods.progress import Progress
 from workbench.methods.rounding import RoundingBounds
 from workbench.overlays import OVERLAYS, overlay_values
 from workbench.region import Norm, Region, RegionError, ball

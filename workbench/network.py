@@ -13,8 +13,8 @@ import workbench.ops  # noqa: F401  (registers every operator)
 from workbench.floats.program import Semantics
 from workbench.graph import Array, Graph, GraphError
 from workbench.methods.bounds import Bounds
-from workbench.methods.crown import Progress
 from workbench.methods.named import find_bounds
+from workbench.methods.progress import Progress
 from workbench.methods.rounding import RoundingBounds, rounding
 from workbench.region import Region, RegionError
 from workbench.semantics import gradient, ieee, real

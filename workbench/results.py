@@ -16,9 +16,9 @@ import numpy as np
 from workbench.floats.program import Unbounded
 from workbench.graph import Array
 from workbench.methods.bounds import Bounds
-from workbench.methods.crown import Progress
 from workbench.methods.ibp import ibp
 from workbench.methods.named import find_bounds
+from workbench.methods.progress import Progress
 from workbench.methods.rounding import RoundingBounds, observe_errors, rounding
 from workbench.op import OPS, UnsupportedOperator
 from workbench.region import Region

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic, perf_counter
 from typing import Any
 
-from workbench.methods.crown import Cancelled, Progress
+from workbench.methods.progress import Cancelled, Progress
 
 # yields results, each better than the one before, and whether more comes
 Job = Callable[[Progress], Iterator[tuple[Any, bool]]]

@@ -19,7 +19,7 @@ from traitlets import Dict, List, Unicode
 from workbench.floats import Format, inspect, is_number_of
 from workbench.floats.program import program_of
 from workbench.floats.typed import decimal
-from workbench.methods.crown import Progress
+from workbench.methods.progress import Progress
 from workbench.semantics.replay import Replay, Step, replay
 from workbench.views import wire
 from workbench.views.floatnumber import brief, size_text

@@ -18,9 +18,9 @@ from traitlets import Bytes, Dict, List, Unicode
 from workbench.floats import BINARY64, ulp
 from workbench.floats.program import program_of
 from workbench.graph import Array
-from workbench.methods.crown import Progress
 from workbench.methods.expected import expected_errors
 from workbench.methods.observe import observe_errors
+from workbench.methods.progress import Progress
 from workbench.methods.witness import aligned_run
 from workbench.op import UnsupportedOperator
 from workbench.semantics import real
