@@ -2,7 +2,8 @@
 
 Views mirror a Model and never compute.  Settings (region, method, number format) are traits; results are frozen
 objects that carry the settings they belong to, so that a bound can never be shown under another epsilon.  The state
-itself, and the rules that keep it consistent, stand in `workbench.live`.
+itself, and the rules that keep it consistent, stand in `workbench.live`; what views ask, and how they are opened, in
+`workbench.shown`.
 """
 
 from __future__ import annotations
@@ -17,16 +18,15 @@ from traitlets import HasTraits
 from workbench import reproduce, settings
 from workbench.floats.program import Semantics
 from workbench.graph import Array, Graph
-from workbench.live import FORMATS, Live
+from workbench.live import FORMATS
 from workbench.methods.bounds import Bounds
 from workbench.methods.compare import FIRST, Case, Comparison, compare
 from workbench.methods.precision import CANDIDATES, Precision
 from workbench.methods.progress import Progress
 from workbench.methods.rounding import RoundingBounds
-from workbench.overlays import OVERLAYS, overlay_values
+from workbench.passes import fix_inputs, join_inputs
 from workbench.region import Norm, Region, RegionError, ball
-from workbench.relaxations import describe_neuron
-from workbench.semantics.plan import Plan
+from workbench.shown import Shown
 from workbench.spec import Property
 from workbench.tables import Table, printable, shape_text
 from workbench.verdict import Verdict
@@ -35,7 +35,7 @@ from workbench.wanted import Wanted
 __all__ = ["FORMATS", "Model"]
 
 
-class Model(Live):
+class Model(Shown):
     """A network that can be run, bounded and looked at.
 
     Parameters
@@ -66,7 +66,6 @@ class Model(Live):
     ) -> None:
         self.name = name or graph.name
         self.path, self.sha256, self.origin = path, sha256, origin
-        self._shown: dict[str, Any] = {}
         super().__init__(graph, examples, clip)
 
     # ------------------------------------------------------------------ the network
@@ -76,10 +75,25 @@ class Model(Live):
         """Shape of the (single) input, as in the file."""
         return self.network.input_shape
 
-    @property
-    def plan(self) -> Plan:
-        """The graph made ready to walk."""
-        return self.network.plan
+    def one_input(self, fixed: Mapping[str, Any] | None = None) -> Model:
+        """A model of the same network with one input, for which there are regions, bounds and verdicts.
+
+        Parameters
+        ----------
+        fixed : input name -> its value: these become constants (a mask, token numbers, a time step).
+
+        Returns
+        -------
+        A new model. What is left of several inputs is one vector, every number of every input in their order; each
+        old input is a node of its own name, cut out of it.
+
+        Raises
+        ------
+        GraphError
+            A name or a shape that does not fit, inputs of several types, or of integers without a value.
+        """
+        graph = join_inputs(fix_inputs(self.graph, fixed) if fixed else self.graph)
+        return Model(graph, name=self.name, clip=self.clip)
 
     def run(
         self,
@@ -265,61 +279,6 @@ class Model(Live):
         self._move(x, self.eps if eps is None else eps, norm)
         return self
 
-    # ------------------------------------------------------------------ what views show
-
-    def phases(self, name: str) -> tuple[int, int, int] | None:
-        """Counts of (always on, unstable, always off) neurons of an activation with two pieces; else None."""
-        found = self.neuron_phases(name)
-        return None if found is None else tuple(int(np.sum(found == k)) for k in (1, 0, -1))  # type: ignore[return-value]
-
-    def neuron_phases(self, name: str) -> Array | None:
-        """Each neuron's phase, of the node's shape: 1 always on, 0 unstable, -1 always off; None without phases."""
-        return None if self.result is None else self.result.phases(self.plan, name)
-
-    def phase_operand(self, name: str) -> str | None:
-        """The operand whose sign decides the phases of a node, or None where it has none."""
-        found = None if self.result is None else self.result.kink(self.plan, name)
-        return None if found is None else found[0]
-
-    def overlays(self) -> list[tuple[str, str, str, bool]]:
-        """(key, label, unit, logarithmic) of every overlay."""
-        return list(OVERLAYS)
-
-    def overlay_values(self, key: str) -> dict[str, float | None]:
-        """One number a node for an overlay; None where there is none."""
-        return overlay_values(self.plan, self.result, key)
-
-    def relaxation(self, name: str, index: int) -> dict[str, Any] | None:
-        """The lines that the newest bounds use for one neuron, ready to draw; None for linear nodes."""
-        return None if self.result is None else describe_neuron(self.plan, self.result, name, index)
-
-    def attribution(
-        self, output: int | None = None, node: str | None = None
-    ) -> list[tuple[str, int, float]] | None:
-        """The neurons whose own rounding contributes most to the error bound of one output.
-
-        Parameters
-        ----------
-        output : flat index into the output; by default the one that is largest at the centre.
-        node : which output (or other node) is meant; by default the first output.
-
-        Returns
-        -------
-        (node, flat index, contribution), largest first; None where no rounding bounds are computed yet.
-
-        Raises
-        ------
-        IndexError
-            There is no such neuron.
-        """
-        if self.result is None or self.result.errors is None:
-            return None
-        name = self.graph.outputs[0] if node is None else node
-        if name not in self.result.errors:
-            return None
-        index = int(np.argmax(self.result.values[name])) if output is None else output
-        return self.result.errors.attribution(index, name, count=None)
-
     # ------------------------------------------------------------------ written down
 
     def summary(self) -> Table:
@@ -350,46 +309,6 @@ class Model(Live):
         """
         settings.restore(self, state)
         return self
-
-    # ------------------------------------------------------------------ views
-
-    def graph_view(self, **options: Any) -> Any:
-        """The computation graph as a widget."""
-        return self._view("GraphView", options)
-
-    def bounds_view(self, **options: Any) -> Any:
-        """The selected node's bounds as a widget."""
-        return self._view("BoundsView", options)
-
-    def rounding_view(self, **options: Any) -> Any:
-        """The selected node's rounding errors as a widget."""
-        return self._view("RoundingView", options)
-
-    def float_view(self) -> Any:
-        """The bits of the selected neuron's value as a widget."""
-        return self._view("FloatInspector", {})
-
-    def roundoff_map(self) -> Any:
-        """The rounding error of every neuron of the network as a map, and the selected neuron's partial sums."""
-        return self._view("RoundoffMap", {})
-
-    def replay_view(self) -> Any:
-        """The selected neuron's computation, operation by operation, as a widget."""
-        return self._view("ReplayView", {})
-
-    def _view(self, kind: str, options: Mapping[str, Any]) -> Any:
-        """One widget of each kind serves every cell that shows it: nothing piles up when a cell runs again."""
-        from workbench import views
-
-        if options:
-            return getattr(views, kind)(self, **options)
-        held = self._shown.get(kind)
-        if held is None or held.comm is None:  # none yet, or closed
-            held = self._shown[kind] = getattr(views, kind)(self)
-        return held
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return self._view("Workbench", {})._repr_mimebundle_(**kwargs)
 
     def __repr__(self) -> str:
         where = "no region" if self.region is None else f"eps={self.eps:g}"

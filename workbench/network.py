@@ -45,7 +45,8 @@ class Network:
         if len(names) != 1:
             raise GraphError(
                 f"{self.graph.name} has {len(names)} inputs ({', '.join(names) or 'none'}): give a mapping from their "
-                "names to arrays. Regions, and so bounds and rounding errors, are for networks of one input so far"
+                "names to arrays. A region is of one input: model.one_input() puts them into one vector, and "
+                "model.one_input({name: value}) holds some of them at a value"
             )
         return names[0]
 

@@ -27,12 +27,12 @@ LAYERS = (
     {"ops"},
     {"methods", "certificate", "passes", "nn", "io"},
     {"examples", "history", "live", "model", "network", "opening", "overlays", "relaxations", "reproduce"}
-    | {"results", "settings", "statement", "verdict", "verify", "worker"},
+    | {"results", "settings", "shown", "statement", "verdict", "verify", "worker"},
     {"views"},
     {"cli"},
 )
 # The one exception: Model.graph_view() and its kin make a view, and import it only then.
-MAKES_VIEWS = "model"
+MAKES_VIEWS = "shown"
 # Imported by everybody's first line, or by a server that must start fast: these import nothing of ours by layer.
 OUTSIDE_LAYERS = {"__init__", "_server"}
 # The mathematics runs without a notebook, and without a network file.

@@ -9,9 +9,18 @@ from workbench.graph import Graph
 from workbench.passes.batchnorm import fold_batchnorm
 from workbench.passes.constants import fold_constants
 from workbench.passes.identities import drop_identities
+from workbench.passes.inputs import fix_inputs, join_inputs
 from workbench.passes.shapes import remove_shape_arithmetic
 
-__all__ = ["drop_identities", "fold_batchnorm", "fold_constants", "remove_shape_arithmetic", "simplify"]
+__all__ = [
+    "drop_identities",
+    "fix_inputs",
+    "fold_batchnorm",
+    "fold_constants",
+    "join_inputs",
+    "remove_shape_arithmetic",
+    "simplify",
+]
 
 
 def simplify(graph: Graph) -> Graph:
