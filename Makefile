@@ -16,9 +16,10 @@ INSTALLED_FROM := .ci/install pyproject.toml constraints.txt hatch_build.py work
 lab: .venv/lab
 	$(BIN)/jupyter lab $(firstword $(wildcard tutorials/01-*.ipynb) tutorials) $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
-# The slow part is one pytest run, and comes last: its closing line tells how everything ended.
+# The slow part is one pytest run, and comes last: its closing line tells how everything ended. Two processes, see
+# tests/conftest.py; ARGS='-n 0' for one.
 test: lint front-end chromium
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env $(ARGS)
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 $(ARGS)
 
 bench: .venv/test
 	$(BIN)/python -m bench $(ARGS)

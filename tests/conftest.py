@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Quick answers first. The browser tests come last also because Playwright leaves an event loop in this thread.
@@ -38,6 +40,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _place(item) == ORDER.index("e2e"):
             item.add_marker("e2e")
+
+
+class OneByOne(LoadScopeScheduling):
+    """Deals tests out to several processes one by one, for laws and examples take seconds each or none.
+
+    But the cells of a notebook belong together, and the browser tests of a file share a JupyterLab.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return file if file.endswith(".ipynb") or file.startswith("tests/e2e/") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
+    """With ``-n``: in the order of the collection, so that the browser tests come last here too."""
+    config.option.loadscopereorder = False
+    return OneByOne(config, log)
 
 
 @pytest.fixture(scope="session")
