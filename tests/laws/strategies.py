@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import laws.movements  # noqa: F401  (the examples of operators that only move elements)
+import laws.quantised  # noqa: F401  (the examples of quantised ones)
 from laws.cases import EXAMPLES, FOLDED, Case, Operand, example, fits, network, single
 from laws.numbers import Draw
 
@@ -34,9 +35,34 @@ def _(draw: Draw, op: str) -> Case:
     return single(draw, op, draw.box(first), draw.box(second, kind))
 
 
-@example("Neg", "Abs", "Relu", "Exp", "Sigmoid", "Tanh", "Sin", "Cos", "Identity", "Dropout")
+@example("Neg", "Abs", "Relu", "Sign", "Exp", "Sigmoid", "Tanh", "Sin", "Cos", "Identity", "Dropout")
 def _(draw: Draw, op: str) -> Case:
     return single(draw, op, draw.box(draw.shape()))
+
+
+@example("Erf", "Softplus", "Mish", "HardSwish")
+def _(draw: Draw, op: str) -> Case:
+    return single(draw, op, draw.box(draw.shape()))
+
+
+@example("Elu", "Selu", "Celu")
+def _(draw: Draw, op: str) -> Case:
+    return single(draw, op, draw.box(draw.shape()), alpha=draw.pick(1.0, 0.5, 3.0, 1.67))
+
+
+@example("HardSigmoid")
+def _(draw: Draw, op: str) -> Case:
+    return single(draw, op, draw.box(draw.shape()), alpha=draw.pick(0.2, 1 / 6, 1.0), beta=draw.pick(0.5, 0.0, -3.0))
+
+
+@example("Gelu")
+def _(draw: Draw, op: str) -> Case:
+    return single(draw, op, draw.box(draw.shape()), approximate=draw.pick("none", "tanh"))
+
+
+@example("Swish")
+def _(draw: Draw, op: str) -> Case:
+    return single(draw, op, draw.box(draw.shape()), alpha=draw.pick(1.0, 1.7, 0.01))
 
 
 @example("Log", "Sqrt", "Reciprocal")

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from workbench.floats import checked
 from workbench.floats.errors import rounding_error
 from workbench.floats.format import BFLOAT16, BINARY16, BINARY32, BINARY64, Format, Overflow, ulp
 from workbench.floats.machine import NEAREST, Machine, Subnormals
@@ -34,7 +35,7 @@ State = Literal["stored", "accumulated", "exact"]
 # Largest error in ulps of the result.  Measured for NumPy 2.4's binary32 on x86-64: exp 2.5, log 3.6, tanh 1.4, sin and
 # cos 1.5, pow 1.0, sigmoid written as 1/(1+exp) 3.4; NVIDIA's table has 2 for exp and tanh.  Rounded up, with room.
 FUNCTIONS: Mapping[str, float] = MappingProxyType(
-    {"exp": 4, "log": 5, "tanh": 4, "sin": 4, "cos": 4, "erf": 4, "sigmoid": 6, "pow": 4}
+    {"exp": 4, "expm1": 4, "log": 5, "log1p": 4, "tanh": 4, "sin": 4, "cos": 4, "erf": 4, "sigmoid": 6, "pow": 4}
 )
 
 
@@ -229,9 +230,13 @@ class Semantics:
         return self.functions[function]
 
     def assumption(self, function: str, derived: float | None = None) -> str:
-        """The assumption about a function, as a sentence."""
+        """The assumption about a function, as a sentence; where this machine's was tried, what was found (`checked`)."""
         within = self.ulps(function, derived)
-        return f"{function} in {self.accumulator.name} is within {within:g} ulp of its exact value"
+        said = f"{function} in {self.accumulator.name} is within {within:g} ulp of its exact value"
+        found = checked.fact(function, self.accumulator)
+        if found is None:
+            return said
+        return f"{said}: {'checked' if found.scan.worst <= within else 'NOT TRUE'} for {found.sentence()}"
 
 
 def _uniform(form: Format) -> Semantics:

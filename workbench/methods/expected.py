@@ -20,7 +20,7 @@ from workbench.floats.format import Format, ufp
 from workbench.floats.program import Semantics, program_of
 from workbench.graph import Array, Node
 from workbench.semantics.gradient import vjp
-from workbench.semantics.ieee import stored
+from workbench.semantics.ieee import FUNCTIONS, stored
 from workbench.semantics.plan import Plan
 from workbench.semantics.real import FLOAT, run, walk
 
@@ -122,7 +122,7 @@ class Pairs:
         return total.reshape([1 if i in away else n for i, n in enumerate(x.shape)])
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("exp", "log", "sin", "cos", "tanh", "sigmoid", "sqrt", "power"):
+        if name in (*FUNCTIONS, "sqrt"):
             return lambda *operands: self._function(name, *operands)
         raise AttributeError(name)
 

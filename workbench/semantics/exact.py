@@ -82,6 +82,14 @@ class ExactArithmetic:
     def cast(self, x: Array, to: str) -> Array:
         return x
 
+    def rint(self, x: Array) -> Array:
+        return self._map(_nearest, x)
+
+    def whole(self, compute: Callable[..., Array], *pairs: tuple[Array, Array | None]) -> Array:
+        """Everything is exact here."""
+        operands = [x.astype(object) if z is None else x.astype(object) - z.astype(object) for x, z in pairs]
+        return np.asarray(compute(self, *operands))
+
     def select(self, x: Array, y: Any, z: Any) -> Array:
         return np.asarray(np.where(x >= 0, y, z))
 
@@ -110,8 +118,17 @@ class ExactArithmetic:
     def exp(self, x: Array) -> Array:
         return self._ball("exp")(x)
 
+    def expm1(self, x: Array) -> Array:
+        return self._ball("expm1")(x)
+
     def log(self, x: Array) -> Array:
         return self._ball("log")(x)
+
+    def log1p(self, x: Array) -> Array:
+        return self._ball("log1p")(x)
+
+    def erf(self, x: Array) -> Array:
+        return self._ball("erf")(x)
 
     def sqrt(self, x: Array) -> Array:
         return self._ball("sqrt")(x)
@@ -142,6 +159,25 @@ def _pick(a: Any, b: Any, *, largest: bool) -> Any:
     if isinstance(a, flint.arb) or isinstance(b, flint.arb):
         return flint.arb(a).max(flint.arb(b)) if largest else flint.arb(a).min(flint.arb(b))
     return (max(a, b)) if largest else (min(a, b))
+
+
+def _nearest(value: Any) -> Any:
+    """The nearest integer, ties to even; of a ball whose ends have different ones, a ball with both."""
+    if isinstance(value, flint.arb):
+        if not value.is_finite():
+            return value
+        ends = [_nearest(_rational_of(end)) for end in (value.lower(), value.upper())]
+        return ends[0] if ends[0] == ends[1] else flint.arb(ends[0]).union(flint.arb(ends[1]))
+    value = flint.fmpq(value)
+    whole, rest = divmod(int(value.p), int(value.q))
+    twice = 2 * rest - int(value.q)
+    return flint.fmpq(whole + (twice > 0 or (twice == 0 and whole % 2 == 1)))
+
+
+def _rational_of(end: flint.arb) -> flint.fmpq:
+    """An exact ball as the number that it is."""
+    mantissa, exponent = end.man_exp()
+    return flint.fmpq(mantissa) * flint.fmpq(2) ** int(exponent)
 
 
 def run(plan: Plan, inputs: Mapping[str, Array], precision: int = 200) -> dict[str, Array]:

@@ -7,7 +7,7 @@ functions (exp, tanh ...) are NumPy's: its own in binary32 and binary64, in othe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,10 +23,10 @@ from workbench.floats.program import Semantics, program_of
 from workbench.floats.rounding import is_stored
 from workbench.graph import Array, GraphError, Node
 from workbench.semantics.plan import Plan
-from workbench.semantics.real import FLOAT, walk
+from workbench.semantics.real import FLOAT, differences, walk
 
-FUNCTIONS = ("exp", "log", "sin", "cos", "tanh", "sigmoid", "power")
-SAME = ("max", "maximum", "minimum", "abs", "neg", "select")  # exact in every format
+FUNCTIONS = ("exp", "expm1", "log", "log1p", "erf", "sin", "cos", "tanh", "sigmoid", "power")
+SAME = ("max", "maximum", "minimum", "abs", "neg", "select", "rint")  # exact in every format
 
 
 class MachineArithmetic:
@@ -78,6 +78,10 @@ class MachineArithmetic:
         if isinstance(self.machine, Watched):
             return Watched(machine, self.machine.raised).rounded(x).astype(x.dtype)
         return machine.rounded(x).astype(x.dtype)
+
+    def whole(self, compute: Callable[..., Array], *pairs: tuple[Array, Array | None]) -> Array:
+        """Sums of integer codes: integer arithmetic is exact in every program; the result is rounded to a float once."""
+        return self.machine.rounded(compute(FLOAT, *[differences(x, z) for x, z in pairs]))
 
     def matmul(self, x: Array, y: Array) -> Array:
         """Matrix product, every element's sum in the order."""

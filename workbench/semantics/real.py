@@ -7,11 +7,14 @@ goes through `ns`; data movement uses NumPy itself, which moves any elements.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from workbench.arrays import elementary
+from workbench.floats.functions import sigmoid
 from workbench.graph import Array, GraphError, Node
 from workbench.op import Meaning, rule_for
 
@@ -32,6 +35,8 @@ class Arithmetic(Protocol):
     def div(self, x: Any, y: Any) -> Array: ...
     def neg(self, x: Array) -> Array: ...
     def cast(self, x: Array, to: str) -> Array: ...
+    def rint(self, x: Array) -> Array: ...
+    def whole(self, compute: Callable[..., Array], *pairs: tuple[Array, Array | None]) -> Array: ...
     def select(self, x: Array, y: Any, z: Any) -> Array: ...
     def matmul(self, x: Array, y: Array) -> Array: ...
     def sum(self, x: Array, axis: tuple[int, ...]) -> Array: ...
@@ -40,8 +45,11 @@ class Arithmetic(Protocol):
     def minimum(self, x: Array, y: Any) -> Array: ...
     def abs(self, x: Array) -> Array: ...
     def exp(self, x: Array) -> Array: ...
+    def expm1(self, x: Array) -> Array: ...
     def log(self, x: Array) -> Array: ...
-    def sqrt(self, x: Array) -> Array: ...
+    def log1p(self, x: Array) -> Array: ...
+    def erf(self, x: Array) -> Array: ...
+    def sqrt(self, x: Any) -> Any: ...
     def sin(self, x: Array) -> Array: ...
     def cos(self, x: Array) -> Array: ...
     def tanh(self, x: Array) -> Array: ...
@@ -77,6 +85,19 @@ class FloatArithmetic:
         """x: a real number has no element type."""
         return x
 
+    def rint(self, x: Array) -> Array:
+        """The nearest integer, ties to even."""
+        return np.asarray(np.rint(x))
+
+    def whole(self, compute: Callable[..., Array], *pairs: tuple[Array, Array | None]) -> Array:
+        """``compute(ns, *differences)`` in integers, then as floats: sums of codes less their zero points.
+
+        Exact as long as sums stay below 2^53; the result is rounded once, to the first float type among the operands.
+        """
+        kinds = [x.dtype for x, _ in pairs if x.dtype.kind == "f"]
+        found = compute(FLOAT, *[differences(x, z) for x, z in pairs])
+        return np.asarray(found.astype(kinds[0] if kinds else np.float32))
+
     def select(self, x: Array, y: Any, z: Any) -> Array:
         """y where x >= 0, else z."""
         return np.asarray(np.where(x >= 0, y, z))
@@ -102,10 +123,25 @@ class FloatArithmetic:
     def exp(self, x: Array) -> Array:
         return np.asarray(np.exp(x))
 
+    def expm1(self, x: Array) -> Array:
+        return np.asarray(np.expm1(x))
+
     def log(self, x: Array) -> Array:
         return np.asarray(np.log(x))
 
-    def sqrt(self, x: Array) -> Array:
+    def log1p(self, x: Array) -> Array:
+        return np.asarray(np.log1p(x))
+
+    def erf(self, x: Array) -> Array:
+        # NumPy has none: the lower end of an enclosure, at most one float64 off
+        wide = np.asarray(x, np.float64)
+        return np.asarray(
+            np.where(np.isnan(wide), np.nan, elementary.erf(wide, wide)[0]).astype(np.asarray(x).dtype)
+        )
+
+    def sqrt(self, x: Any) -> Any:
+        if isinstance(x, float):  # a number of a formula, which takes on the type of what it meets
+            return math.sqrt(x)
         return np.asarray(np.sqrt(x))
 
     def sin(self, x: Array) -> Array:
@@ -118,15 +154,19 @@ class FloatArithmetic:
         return np.asarray(np.tanh(x))
 
     def sigmoid(self, x: Array) -> Array:
-        # exp of a non-positive number only: no overflow, and full relative accuracy in the left tail
-        e = np.exp(-np.abs(x))
-        return np.asarray(np.where(x >= 0, 1 / (1 + e), e / (1 + e)))
+        return sigmoid(x)
 
     def power(self, x: Array, y: Array) -> Array:
         return np.asarray(np.power(x, y))
 
 
 FLOAT: Arithmetic = FloatArithmetic()
+
+
+def differences(x: Array, zero: Array | None) -> Array:
+    """x less its zero point, in float64: exact for codes."""
+    wide = np.asarray(x, np.float64)
+    return wide if zero is None else np.asarray(wide - zero)
 
 
 def walk(
@@ -191,6 +231,12 @@ def run(plan: Plan, inputs: Mapping[str, Array], dtype: Any = None) -> dict[str,
     def cast(a: Array) -> Array:
         return a.astype(dtype) if dtype is not None and a.dtype.kind == "f" else a
 
+    def lift(name: str, node: Node | None) -> Array:
+        value = plan.constants[name]
+        if dtype is None and value.dtype.kind == "f" and name in plan.graph.by_name:
+            value = value.astype(plan.graph[name].dtype, copy=False)  # what was folded exactly is wider
+        return cast(value)[None]
+
     given = {name: cast(np.asarray(inputs[name])) for name in plan.graph.inputs}
     with np.errstate(all="ignore"):
-        return walk(plan, given, lambda name, _: cast(plan.constants[name])[None], lambda _: FLOAT)
+        return walk(plan, given, lift, lambda _: FLOAT)

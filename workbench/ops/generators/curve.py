@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.ops.generators.monotone import monotone
 from workbench.semantics.affine import Lines, Relaxation, affine
+from workbench.semantics.composed import composed
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval
 from workbench.semantics.rounding import Local, Slopes, rounding
@@ -94,6 +96,7 @@ def curve(
     function: str | None = None,
     moved: Callable[[Call, Semantics, Interval], Array] | None = None,
     ulps: float | None = None,
+    formula: Callable[[Call], Callable[[Any, Any], Any]] | None = None,
 ) -> None:
     """Register the interval, affine, gradient and rounding rules of an elementwise function of the first operand.
 
@@ -106,6 +109,8 @@ def curve(
     moved : what storing the constants that `of` reads in the program's format does to the result, at most.
     ulps : how many ulps the function errs by, for one that is not in the ledger of `floats.program` because its real
         rule computes it of correctly rounded operations; a program's own table goes before it.
+    formula : call -> ``(ns, x) -> y``, the real rule's formula, from which the rounding rule follows (see
+        `semantics.composed`); in place of `function`.
     """
 
     @op.rule(affine)
@@ -120,6 +125,9 @@ def curve(
     def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Local:
         c = of(call)
         form = Slopes((slopes(c, x),) + (None,) * len(rest))
+        if formula is not None:
+            rho, assumptions = composed(program, formula(call), x)
+            return Local(rho, form, assumptions=assumptions)
         low, high = c.image(x.lo, x.hi)
         if function is None:
             # where a float operand may leave the function's domain nothing is claimed
