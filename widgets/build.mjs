@@ -1,4 +1,4 @@
-// Builds each view into one ES module that is complete by itself: workbench/static/{graph,bounds,rounding,workbench,float,roundoff,replay}.js.
+// Builds each view into one ES module that is complete by itself: workbench/static/{graph,bounds,rounding,workbench,float,roundoff,replay,relaxation,branch}.js.
 // `node build.mjs --dev` builds the stand-alone page in dev/ instead.
 import { build, transform } from "esbuild";
 import { readFile } from "node:fs/promises";
@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const names = ["graph", "bounds", "rounding", "workbench", "float", "roundoff", "replay"];
+const names = ["graph", "bounds", "rounding", "workbench", "float", "roundoff", "replay", "relaxation", "branch"];
 
 /** The stylesheet travels as text inside the module: no second file, nothing to load. */
 const cssAsText = {
@@ -22,11 +22,15 @@ const cssAsText = {
 /** Members of dagre's graph class that nothing else has, and that are never written as strings: they may be shortened. */
 const DAGRE_NAMES = /^(_[a-z]\w*|(is|set)(Compound|Multigraph|Directed|Parent|Path|Graph|Edge|Nodes?)|(has|remove)(Node|Edge)|setDefault(Node|Edge)Label|(node|edge)Count|predecessors?|successors|neighbors|nodeEdges|edge(Obj|Label)|dummyChains|selfEdges|lowlink|filter(Nodes|Edges)|edgeAsObj)$/;
 
-/** Says of dagre what its package does not: that a view without a graph may leave it out. */
+/**
+ * Says of dagre what its package does not: that a view without a graph may leave it out, and that of its
+ * namespace object `alg` only two walks are used, so that the others (shortest paths, which no layout needs) can go too.
+ */
 const dagreIsPure = {
   name: "dagre-is-pure",
-  setup({ onResolve }) {
+  setup({ onResolve, onLoad }) {
     onResolve({ filter: /^@dagrejs\/dagre$/ }, () => ({ path: join(here, "node_modules/@dagrejs/dagre/dist/dagre.esm.js"), sideEffects: false }));
+    onLoad({ filter: /dagre\.esm\.js$/ }, async ({ path }) => ({ contents: (await readFile(path, "utf8")).replace(/(\{)CycleException:[^}]*?(postorder:[^}]*?preorder:\(\)=>[\w$]+)[^}]*/, "$1$2"), loader: "js" }));
   },
 };
 
@@ -41,6 +45,7 @@ export function bundle({ dev = false, write = true, entries = dev ? ["dev/page.t
     target: "es2022",
     minify: !dev,
     mangleProps: DAGRE_NAMES,
+    define: { "Number.POSITIVE_INFINITY": "Infinity" },
     plugins: [cssAsText, dagreIsPure],
     legalComments: "none",
     logLevel: write ? "info" : "error",

@@ -30,6 +30,20 @@ WATCH = """() => {
 }"""
 
 
+# What the machine and Jupyter need for a question without any work in it, 15 times at the slider's pace.
+NOTHING = """async () => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const waits = [];
+    for (let k = 0; k < 15; k++) {
+        const asked = performance.now();
+        await kernel.requestExecute({ code: 'pass', store_history: false }).done;
+        waits.push(performance.now() - asked);
+        await new Promise(resolve => setTimeout(resolve, 60));
+    }
+    return waits;
+}"""
+
+
 def open_model(page: Page, lab: Lab, name: str, setup: str) -> None:
     """A notebook whose second cell shows `model`, run to the first fresh bounds."""
     page.set_viewport_size({"width": 1400, "height": 1000})
@@ -62,14 +76,22 @@ def p95(values: list[float]) -> float:
     return statistics.quantiles(values, n=20)[-1]
 
 
+def limit(page: Page) -> float:
+    """Milliseconds within which 95 of 100 moves must be answered; docs/benchmarks.md says what a quiet machine does.
+
+    A machine that takes long over nothing is busy with something else; there, only a hang would be told from work.
+    """
+    nothing = p95(page.evaluate(NOTHING))
+    print(f"an empty question: p95 {nothing:.0f} ms")
+    return 150 + 8 * nothing if nothing < 40 else 5000
+
+
 def test_slider_to_redraw_on_the_tutorial_network(page: Page, lab: Lab) -> None:
     open_model(page, lab, "slider.ipynb", "model = wb.examples.digits()\nmodel.selection = ('relu_1', 17)")
     waits = drag(page, 40, 60)
     print(f"slider to redraw, CROWN, digits: p50 {statistics.median(waits):.0f} ms, p95 {p95(waits):.0f} ms")
     screenshot(page, "workbench-light")
-    assert (
-        p95(waits) < 2000
-    )  # measured alone it is far less: docs/benchmarks.md; here the machine may be busy
+    assert p95(waits) < limit(page)
     # the picture's numbers are the kernel's own, digit for digit
     page.locator(f"{BOUNDS}[data-state=fresh]").first.wait_for()
     lo, hi, eps = page.evaluate(
@@ -174,5 +196,5 @@ def test_other_networks_open(page: Page, lab: Lab, case: str) -> None:
         print(
             f"slider to redraw, IBP, mnist-net_256x2: p50 {statistics.median(waits):.0f}, p95 {p95(waits):.0f} ms"
         )
-        assert p95(waits) < 5000
+        assert p95(waits) < limit(page)
     screenshot(page, f"workbench-{case}")

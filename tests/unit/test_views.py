@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import math
@@ -30,12 +31,33 @@ from workbench.views import (
 )
 from workbench.views import detail as detail_module
 from workbench.views.layout import fold, layers
+from workbench.worker import QUIET
 
 
 def test_the_wire_is_the_golden_one_that_the_front_end_reads() -> None:
     assert golden() == json.loads(GOLDEN.read_text()), (
         "the wire changed: see tests/golden/README in wire.py's docstring"
     )
+
+
+def test_a_slider_that_is_answered_at_once_gets_one_message() -> None:
+    model = wb.examples.digits()
+    seen: list[str] = []
+
+    async def drag() -> tuple[tuple[str, int], list[str]]:
+        view = BoundsView(model)
+        model.wait()
+        await asyncio.sleep(0.02)
+        view.observe(lambda change: seen.append(change["new"]["state"]), names=["status"])
+        model._worker.submit = lambda *_: None  # type: ignore[method-assign]  # nothing answers
+        view.set_state({"eps": 0.0123})
+        asked = model.status["state"], len(seen)
+        await asyncio.sleep(QUIET + 0.2)  # what takes long is said after all
+        return asked, list(seen)
+
+    asked, later = asyncio.run(drag())
+    assert asked == ("computing", 0)
+    assert later == ["computing"]
 
 
 def test_every_number_carries_what_it_was_computed_for() -> None:

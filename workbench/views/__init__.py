@@ -1,7 +1,9 @@
 """Views of a `Model`: thin widgets, plain plotly figures, a picture without a browser.  No mathematics lives here."""
 
+from workbench.views.branchview import BranchView
 from workbench.views.figures import NEUTRAL, errors, widths
 from workbench.views.floatinspector import FloatInspector, float_inspector
+from workbench.views.relaxationexplorer import RelaxationExplorer, relaxation_explorer
 from workbench.views.replayview import ReplayView
 from workbench.views.roundoffmap import RoundoffMap
 from workbench.views.svg import graph_svg
@@ -10,8 +12,10 @@ from workbench.views.widgets import BoundsView, GraphView, RoundingView, Workben
 __all__ = [
     "NEUTRAL",
     "BoundsView",
+    "BranchView",
     "FloatInspector",
     "GraphView",
+    "RelaxationExplorer",
     "ReplayView",
     "RoundingView",
     "RoundoffMap",
@@ -19,6 +23,7 @@ __all__ = [
     "errors",
     "float_inspector",
     "graph_svg",
+    "relaxation_explorer",
     "static_html",
     "widths",
 ]

@@ -19,9 +19,12 @@ def _row(label: str, kind: str, short: str, full: str, value: Any = None, unit: 
     return {"label": label, "kind": kind, "text": short, "full": full, "value": finite, "unit": unit}
 
 
-def _interval(label: str, kind: str, pair: Any, index: int) -> dict[str, Any]:
-    low, high = float(np.ravel(pair.lower)[index]), float(np.ravel(pair.upper)[index])
-    return _row(label, kind, text.interval(low, high), text.exact(low, high), high - low)
+def _interval(label: str, kind: str, low: float, high: float, behind: int | None) -> dict[str, Any]:
+    return _row(label, kind, text.interval(low, high, behind=behind), text.exact(low, high), high - low)
+
+
+def _ends(pair: Any, index: int) -> tuple[float, float]:
+    return float(np.ravel(pair.lower)[index]), float(np.ravel(pair.upper)[index])
 
 
 PHASES = {1: "always on", 0: "unstable", -1: "always off"}
@@ -32,25 +35,31 @@ def numbers(model: Any, node: Node, index: int) -> list[dict[str, Any]]:
     result, name, rows = model.result, node.name, []
     operand, phases = model.phase_operand(name), model.neuron_phases(name)
     label = METHODS.get(result.method, result.method)
+    found: list[tuple[str, str, float, float]] = []
     for source, title, kind in ((result.bounds, label, "interval"), (result.loose, "IBP", "loose")):
         if source is result.loose and result.method == "ibp":
             continue
         if operand is not None and operand in source:
-            rows.append(_interval(f"{title}, before", kind, source[operand], index))
+            found.append((f"{title}, before", kind, *_ends(source[operand], index)))
         if name in source:
-            rows.append(_interval(f"{title}, after" if operand else title, kind, source[name], index))
+            found.append((f"{title}, after" if operand else title, kind, *_ends(source[name], index)))
+    drawn = result.samples.get(name) if result.samples is not None else None
+    seen = None
+    if drawn is not None and len(drawn):
+        column = np.asarray(drawn, dtype=np.float64).reshape(len(drawn), -1)[:, index]
+        seen = float(column.min()), float(column.max())
+    # one number of digits for the whole column, so that its rows can be compared: as many as the narrowest row needs
+    asked = [text.places(low, high) for _, _, low, high in found]
+    behind = max((p for p in asked if p is not None), default=None)
+    rows += [_interval(*row, behind) for row in found]
     if phases is not None:
         rows.append(_row("phase", "phase", PHASES[int(np.ravel(phases)[index])], ""))
     if result.values is not None and name in result.values:
         value = float(np.ravel(result.values[name])[index])
-        rows.append(_row("value at the centre", "value", text.number(value, 6), text.exact(value), value))
-    drawn = result.samples.get(name) if result.samples is not None else None
-    if drawn is not None and len(drawn):
-        column = np.asarray(drawn, dtype=np.float64).reshape(len(drawn), -1)[:, index]
-        low, high = float(column.min()), float(column.max())
-        rows.append(
-            _row(f"seen in {len(drawn):,} samples", "sample", text.interval(low, high), text.exact(low, high))
-        )
+        rows.append(_row("value at the centre", "value", text.value(value, behind), text.exact(value), value))
+    if seen is not None and drawn is not None:
+        shown = text.interval(*seen, behind=behind)
+        rows.append(_row(f"seen in {len(drawn):,} samples", "sample", shown, text.exact(*seen)))
     unit = None
     if name in result.bounds:
         pair = result.bounds[name]

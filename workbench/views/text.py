@@ -43,25 +43,52 @@ def at_most(value: float, digits: int = 3) -> str:
     return number(value, digits, ROUND_CEILING)
 
 
-def interval(lower: float, upper: float, digits: int = 4) -> str:
-    """``[l, u]`` rounded outward, with enough places that the width keeps about `digits` - 1 digits.
-
-    >>> interval(-0.41068, 0.62877)
-    '[−0.411, 0.629]'
-    """
+def places(lower: float, upper: float, digits: int = 4) -> int | None:
+    """Digits behind the point that keep about `digits` - 1 digits of the width; None where there is no such way."""
     if not (math.isfinite(lower) and math.isfinite(upper)):
-        return f"[{number(lower, digits, ROUND_FLOOR)}, {number(upper, digits, ROUND_CEILING)}]"
+        return None
     width = upper - lower
     scale = width if 0 < width < math.inf else max(abs(lower), abs(upper))
     if scale == 0:
+        return None
+    found = digits - 1 - math.floor(math.log10(scale))
+    return found if -6 <= found <= 12 else None
+
+
+def value(x: float, behind: int | None, digits: int = 6) -> str:
+    """`x` rounded to nearest, with `behind` digits behind the point, as its neighbours have, or else `digits` in all.
+
+    >>> value(0.5, 3)
+    '0.500'
+    """
+    if behind is None or x == 0 or not math.isfinite(x):
+        return number(x, digits)
+    return f"{Decimal(x).quantize(_step(behind), ROUND_HALF_EVEN, Context(prec=400)):f}".replace("-", MINUS)
+
+
+def _step(behind: int) -> Decimal:
+    return Decimal(1).scaleb(-max(behind, 0))
+
+
+def interval(lower: float, upper: float, digits: int = 4, behind: int | None = None) -> str:
+    """``[l, u]`` rounded outward, with `behind` digits behind the point, by default as many as `places` finds.
+
+    >>> interval(-0.41068, 0.62877)
+    '[−0.411, 0.629]'
+    >>> interval(-0.5, 0.62877, behind=4)
+    '[−0.5000, 0.6288]'
+    """
+    if not (math.isfinite(lower) and math.isfinite(upper)):
+        return f"[{number(lower, digits, ROUND_FLOOR)}, {number(upper, digits, ROUND_CEILING)}]"
+    if lower == upper == 0:
         return "[0, 0]"
-    places = digits - 1 - math.floor(math.log10(scale))
-    if places > 12 or places < -6:
+    found = places(lower, upper, digits)
+    if found is None:  # too large or too small to be written out
         return f"[{number(lower, 6, ROUND_FLOOR)}, {number(upper, 6, ROUND_CEILING)}]"
-    step = Decimal(1).scaleb(-max(places, 0))
+    step = _step(found if behind is None else behind)
     ends = (
-        Decimal(lower).quantize(step, ROUND_FLOOR, Context(prec=60)),
-        Decimal(upper).quantize(step, ROUND_CEILING, Context(prec=60)),
+        Decimal(lower).quantize(step, ROUND_FLOOR, Context(prec=400)),
+        Decimal(upper).quantize(step, ROUND_CEILING, Context(prec=400)),
     )
     return f"[{', '.join(f'{end:f}'.replace('-', MINUS) if end else '0' for end in ends)}]"
 

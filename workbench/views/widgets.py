@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import html
 import pathlib
@@ -15,6 +16,7 @@ from workbench.views import wire
 from workbench.views.detail import pack
 from workbench.views.neuron import neuron
 from workbench.views.svg import graph_svg
+from workbench.worker import QUIET
 
 STATIC = pathlib.Path(__file__).parent.parent / "static"
 COMMANDS = ("cancel", "compute", "back", "forward")
@@ -77,6 +79,8 @@ class View(anywidget.AnyWidget):
         super().__init__(**options)
         self._of = model
         self._pictured = b""
+        self._late: asyncio.TimerHandle | None = None
+        self._own = False  # whether what changes now is what the front end asked for itself
         with self.hold_sync():
             self._push_graph()
             self._push_settings()
@@ -166,6 +170,19 @@ class View(anywidget.AnyWidget):
             self._push_status()
 
     def _push_status(self, _change: Any = None) -> None:
+        if self._own and self._of.status.get("state") == "computing":
+            # A slider's own view knows what it asked for. Usually the answer is there before this would be worth a
+            # message, which the kernel, the server and the page would have to handle between question and answer.
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:  # nothing can be sent late
+                loop = None
+            if loop is not None:
+                self._late = self._late or loop.call_later(QUIET, self._push_status)
+                return
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
         with self.hold_sync():
             self.status = wire.status(self._of)
             if self.status["state"] != "computing":  # not at every step of a slider
@@ -179,6 +196,7 @@ class View(anywidget.AnyWidget):
     def _take(self, change: Any) -> None:
         name, value = change["name"], change["new"]
         target = {"overlay_key": "overlay"}.get(name, name)
+        self._own = name == "eps"
         with self.hold_sync():  # everything that follows from it crosses in one message
             try:
                 if name == "selection":
@@ -189,8 +207,10 @@ class View(anywidget.AnyWidget):
                     self.notice = ""
             except (traitlets.TraitError, ValueError, LookupError, TypeError) as error:
                 self.notice = f"{target} = {value!r} was refused: {error}"
+                self._own = False
                 self._push_settings()
                 self._push_selection()
+        self._own = False
 
     def _command(self, _widget: Any, content: Any, _buffers: Any) -> None:
         kind = content.get("type") if isinstance(content, dict) else None
@@ -205,6 +225,8 @@ class View(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Stop following the model and close the widget."""
+        if self._late is not None:
+            self._late.cancel()
         if self.comm is not None:
             for handler, names in self._watching:
                 self._of.unobserve(handler, names=names)

@@ -45,7 +45,7 @@ from workbench.methods import named
 from workbench.op import OPS
 from workbench.views import text
 
-METHODS = {key: key.upper() for key in named.METHODS}
+METHODS = {key: key.upper().replace("ALPHA", "\N{GREEK SMALL LETTER ALPHA}") for key in named.METHODS}
 FORMATS = {key: key for key in PROGRAMS}
 BALLS = {
     "inf": "\N{DOUBLE VERTICAL LINE}x \N{MINUS SIGN} x\N{SUBSCRIPT ZERO}\N{DOUBLE VERTICAL LINE}\N{INFINITY}",

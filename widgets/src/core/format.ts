@@ -56,7 +56,7 @@ export function clip(text: string, limit: number): string {
   return `${text.slice(0, limit - 1 - tail)}\u2026${text.slice(-tail)}`;
 }
 
-export const METHOD_LABELS: Readonly<Record<string, string>> = { ibp: "IBP", "crown-ibp": "CROWN-IBP", crown: "CROWN", "alpha-crown": "ALPHA-CROWN" };
+export const METHOD_LABELS: Readonly<Record<string, string>> = { ibp: "IBP", "crown-ibp": "CROWN-IBP", crown: "CROWN", "alpha-crown": "\u03b1-CROWN" };
 export const methodLabel = (key: string): string => METHOD_LABELS[key] ?? key;
 
 const BALLS: Readonly<Record<string, string>> = { inf: "\u221e", "2": "\u2082", "1": "\u2081" };

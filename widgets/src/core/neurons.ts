@@ -79,17 +79,37 @@ export function order(detail: Detail, side: Side, sort: SortKey, filter: Filter)
   return list.sort((a, b) => (keys[a] === keys[b] ? a - b : keys[b]! > keys[a]! ? 1 : -1));
 }
 
-/** The smallest interval that holds every finite thing worth seeing; loose bounds may stretch it to 3 times the tight ones. */
-export function range(view: Drawn): [number, number] | null {
+/** The same with each neuron's value at the centre taken for its zero: narrow intervals far apart can be compared so. */
+export function aboutCenter(view: Drawn): Drawn {
+  const center = view.center;
+  if (!center) return view;
+  const less = (values: Float64Array | null): Float64Array | null => values && values.map((v, k) => v - center[k % center.length]!);
+  return { lower: less(view.lower)!, upper: less(view.upper)!, looseLower: less(view.looseLower), looseUpper: less(view.looseUpper), center: less(center), samples: less(view.samples) };
+}
+
+/** Whether half of the intervals are so narrow beside what all of them span that a picture would show a line of dots. */
+export function slim(view: Drawn): boolean {
+  const whole = range(view);
+  const widths = view.lower.map((v, i) => view.upper[i]! - v).filter(Number.isFinite).sort();
+  return Boolean(whole && view.center && widths.length > 24 && widths[widths.length >> 1]! < 0.035 * (whole[1] - whole[0]));
+}
+
+/**
+ * The smallest interval that holds every finite thing worth seeing of all neurons, or of those at `positions`; loose bounds
+ * may stretch it to 3 times the tight ones.
+ */
+export function range(view: Drawn, positions?: readonly number[]): [number, number] | null {
+  const rows = view.lower.length;
   let low = Infinity;
   let high = -Infinity;
+  const see = (v: number): void => {
+    if (!Number.isFinite(v)) return;
+    if (v < low) low = v;
+    if (v > high) high = v;
+  };
   const take = (values: Float64Array | null): void => {
-    if (!values) return;
-    for (const v of values) {
-      if (!Number.isFinite(v)) continue;
-      if (v < low) low = v;
-      if (v > high) high = v;
-    }
+    if (!positions) values?.forEach(see);
+    else if (values) for (let from = 0; from < values.length; from += rows) for (const i of positions) see(values[from + i]!);
   };
   take(view.lower);
   take(view.upper);

@@ -1,11 +1,11 @@
 // The bounds pane: every neuron's interval as a bar or as a pixel, and the selected neuron below.
 
 import { methodLabel } from "../core/format.js";
-import { drawn, hasInput, order, pictures, positionOf, range, type Filter, type Side, type SortKey } from "../core/neurons.js";
+import { aboutCenter, drawn, hasInput, order, pictures, positionOf, range, slim, type Filter, type Side, type SortKey } from "../core/neurons.js";
 import { sticky } from "../core/scales.js";
 import type { Neuron } from "../core/wire.js";
 import { describeBar, drawBars, linearAxis, stateOf } from "./bars.js";
-import { makeChart } from "./chart.js";
+import { makeChart, type Slot } from "./chart.js";
 import { button, h, picker, put, s, safeName, save, say, segmented } from "./dom.js";
 import { forLabel, mark, write, type Context } from "./frame.js";
 import { standalone } from "./graph-export.js";
@@ -24,6 +24,10 @@ const SHOWS = [
   { key: "all", label: "all" },
   { key: "unstable", label: "unstable only" },
 ];
+const ABOUT = [
+  { key: "value", label: "value" },
+  { key: "center", label: "about the centre" },
+];
 const CHANNEL_WINDOW = 16_384;
 
 export function boundsPane(ctx: Context, source: Source): Pane {
@@ -33,6 +37,9 @@ export function boundsPane(ctx: Context, source: Source): Pane {
   let filter: Filter = "all";
   let mode: "bars" | "maps" = "bars";
   let quantity = "width";
+  let about: string | null = null; // until a person chooses: about the centre where intervals are too narrow for their distances
+  let aboutOf = "";
+  let aboutAuto = "value";
   let domain: [number, number] | null = null;
   let domainOf = "";
 
@@ -41,9 +48,11 @@ export function boundsPane(ctx: Context, source: Source): Pane {
   const sides = segmented("before or after the activation", (key) => set(() => (side = key as Side)), signal);
   const filterPick = picker("which neurons", (key) => set(() => (filter = key as Filter)), signal);
   const sortPick = picker("order of the neurons", (key) => set(() => (sort = key as SortKey)), signal);
+  const aboutPick = picker("where zero is", (key) => set(() => (about = key)), signal);
   const quantityPick = picker("what the maps show", (key) => set(() => (quantity = key)), signal);
   const showLabel = h("label", {}, h("span", { class: "wb-wide" }, "show"), filterPick.el);
   const sortLabel = h("label", {}, h("span", { class: "wb-wide" }, "sort"), sortPick.el);
+  const aboutLabel = h("label", { title: "about the centre: how far a neuron can move, and not where it is; narrow intervals can be compared so" }, h("span", { class: "wb-wide" }, "as"), aboutPick.el);
   const quantityLabel = h("label", {}, h("span", { class: "wb-wide" }, "colour"), quantityPick.el);
   const overview = button("\u2190 overview", "all neurons, binned", () => write(model, { window: null }), signal);
   const closer = button("every neuron here", "load every neuron around the selected bin", zoomIn, signal);
@@ -51,7 +60,7 @@ export function boundsPane(ctx: Context, source: Source): Pane {
   code.append(h("span", { class: "wb-wide" }, "code"));
   const picture = button("\u2913", "save this picture as SVG", savePicture, signal);
   picture.append(h("span", { class: "wb-wide" }, "SVG"));
-  const tools = h("div", { class: "wb-tools" }, modes.el, sides.el, showLabel, sortLabel, quantityLabel, overview, closer, h("span", { class: "wb-grow" }), shown, code, picture);
+  const tools = h("div", { class: "wb-tools" }, modes.el, sides.el, showLabel, sortLabel, aboutLabel, quantityLabel, overview, closer, h("span", { class: "wb-grow" }), shown, code, picture);
 
   const choose = (index: number): void => chooseNeuron(ctx, source.detail()?.header.node ?? null, index);
   const chart = makeChart(ctx, choose);
@@ -108,6 +117,7 @@ export function boundsPane(ctx: Context, source: Source): Pane {
     showLabel.hidden = sides.el.hidden || asMaps;
     sortLabel.hidden = asMaps || !view;
     quantityLabel.hidden = !asMaps;
+    aboutLabel.hidden = asMaps || !view?.center;
     picture.hidden = asMaps || !view;
     overview.hidden = !detail?.header.window;
     closer.hidden = !detail || detail.header.bin === 1 || asMaps;
@@ -134,20 +144,30 @@ export function boundsPane(ctx: Context, source: Source): Pane {
       }
     } else {
       const list = order(detail, side, sortNow, filter);
-      const finite = range(view);
-      const key = `${header.node} ${side} ${header.window}`;
-      domain = sticky(key === domainOf ? domain : null, finite ?? [-1, 1]);
-      domainOf = key;
-      const [low, high] = domain;
+      if (aboutOf !== `${header.node} ${side}`) {
+        aboutOf = `${header.node} ${side}`; // and not again while epsilon moves
+        aboutAuto = slim(view) ? "center" : "value";
+      }
+      const aboutNow = about ?? aboutAuto;
+      const seen = aboutNow === "value" ? view : aboutCenter(view);
+      aboutPick.update(ABOUT, aboutNow);
+      const whole = range(seen) ?? [-1, 1];
+      // what is shown has the height of the plot, however far away the others are
+      const fit = (shown: readonly Slot[]): [number, number] => {
+        const key = `${header.node} ${side} ${header.window} ${shown[0]?.i} ${shown.length}`;
+        domain = sticky(key === domainOf ? domain : null, range(seen, shown.map((one) => one.i)) ?? whole);
+        domainOf = key;
+        return domain;
+      };
       chart.show({
         detail,
         order: list,
-        axis: (top, bottom) => linearAxis(low, high, top, bottom),
-        marks: (layer, slots, axis) => drawBars(ctx, detail, view, layer, slots, axis, selected),
-        strip: (i) => [view.lower[i]!, view.upper[i]!, ["unstable", "nan", "infinite"].includes(stateOf(detail, view, i))],
+        axis: (top, bottom, shown) => linearAxis(...(shown ? fit(shown) : whole), top, bottom),
+        marks: (layer, slots, axis) => drawBars(ctx, detail, view, seen, layer, slots, axis, selected),
+        strip: (i) => [seen.lower[i]!, seen.upper[i]!, ["unstable", "nan", "infinite"].includes(stateOf(detail, view, i))],
         describe: (i) => describeBar(detail, view, side, i),
         selected,
-        unit: header.operand !== null && side === "input" ? `value before ${header.op.toLowerCase()}` : "value",
+        unit: (aboutNow === "value" ? "value" : "change") + (header.operand !== null && side === "input" ? ` before ${header.op.toLowerCase()}` : ""),
         label: `bounds of ${header.n} neurons of ${header.node}, epsilon ${header.eps}, ${methodLabel(header.method)}; arrow keys walk`,
       });
       const by = SORTS.find((one) => one.key === sortNow)!.label;

@@ -25,7 +25,8 @@ export interface ChartData {
   detail: Detail;
   /** positions in the order they stand */
   order: Int32Array;
-  axis(top: number, bottom: number): Axis;
+  /** of the plot, with the neurons that it shows; of the overview of all of them, without */
+  axis(top: number, bottom: number, shown?: readonly Slot[]): Axis;
   /** Draws the marks of the visible neurons. */
   marks(layer: SVGGElement, slots: readonly Slot[], axis: Axis): void;
   /** What the overview shows of one neuron: from, to, and whether it deserves attention. */
@@ -135,8 +136,8 @@ export function makeChart(ctx: Context, choose: (index: number) => void): Chart 
     const few = perPage() * NAMED <= room();
     const bottom = HEIGHT - (few ? 18 : 10);
     put(svg, { height: HEIGHT, viewBox: `0 0 ${W} ${HEIGHT}`, "aria-label": data.label });
-    const axis = data.axis(TOP, bottom);
     const list = slots();
+    const axis = data.axis(TOP, bottom, list);
     drawGrid(axis, W, few ? list.map(({ i, mid }) => [mid, indexAt(data!.detail, i)]) : []);
     data.marks(marks, list, axis);
     const at = list.find((one) => one.i === data!.selected);

@@ -25,6 +25,9 @@ function paintThumb(canvas: HTMLCanvasElement, thumb: Thumbnail): void {
   context.putImageData(image, 0, 0);
 }
 
+/** Room of a fixed size: what changes in it does not make the page around it lay out. */
+const fixed = (name: string, inside: HTMLElement): HTMLElement => h("span", { class: `wb-fixed ${name}` }, h("span", {}, inside));
+
 export interface ControlBar {
   el: HTMLElement;
   focusEpsilon(): void;
@@ -205,7 +208,7 @@ export function controlBar(ctx: Context): ControlBar {
     "div",
     { class: "wb-bar", role: "toolbar", "aria-label": "what is computed" },
     h("div", { class: "wb-row" }, thumb, h("div", { class: "wb-pick", style: "min-width:0" }, name, pick.el)),
-    h("label", { class: "wb-row wb-eps", title: "the region: every input within this distance of the chosen one" }, h("span", { class: "wb-lab" }, "\u03b5"), slider, norm, text),
+    h("label", { class: "wb-row wb-eps", title: "the region: every input within this distance of the chosen one" }, h("span", { class: "wb-lab" }, "\u03b5"), fixed("wb-slide", slider), norm, fixed("", text)),
     h("span", { class: "wb-row" }, h("span", { class: "wb-lab wb-opt" }, "method"), methods.el),
     h("label", { class: "wb-row" }, h("span", { class: "wb-lab wb-opt" }, "runs as"), formats.el),
     h("label", { class: "wb-row", title: "compute as soon as a setting changes", style: "gap:4px" }, live, h("span", { class: "wb-lab" }, "live")),

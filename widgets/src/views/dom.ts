@@ -29,6 +29,27 @@ export function s<K extends keyof SVGElementTagNameMap>(tag: K, attrs: Attrs = {
   return el;
 }
 
+/**
+ * Makes the children of `el` look like `next`, and touches only what differs: a page lays out and paints again what is
+ * replaced, also where the new looks like the old.  Listeners belong on what stays.
+ */
+export function morph(el: Element, ...next: (Node | null | undefined)[]): void {
+  const wanted = next.filter((node): node is Node => node !== null && node !== undefined);
+  wanted.forEach((node, i) => {
+    const old = el.childNodes[i];
+    if (!old) el.append(node);
+    else if (old === node) return;
+    else if (old.nodeName !== node.nodeName) old.replaceWith(node);
+    else if (old instanceof Element) {
+      const to = node as Element;
+      for (const { name } of [...old.attributes]) if (!to.hasAttribute(name)) old.removeAttribute(name);
+      for (const { name, value } of to.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+      morph(old, ...to.childNodes);
+    } else if (old.nodeValue !== node.nodeValue) old.nodeValue = node.nodeValue;
+  });
+  while (el.childNodes.length > wanted.length) el.lastChild!.remove();
+}
+
 /** A coordinate to a tenth of a pixel; several times faster than toFixed, which matters for thousands a frame. */
 export const n1 = (v: number): string => String(Math.round(v * 10) / 10);
 
@@ -51,6 +72,19 @@ export function scheduler(draw: () => void, signal: AbortSignal): () => void {
     if (asked || signal.aborted) return;
     asked = requestAnimationFrame(() => {
       asked = 0;
+      if (!signal.aborted) draw();
+    });
+  };
+}
+
+/** Calls `draw` once when the code that runs now has ended, however often it is asked for: one message changes many traits. */
+export function together(draw: () => void, signal: AbortSignal): () => void {
+  let asked = false;
+  return () => {
+    if (asked || signal.aborted) return;
+    asked = true;
+    queueMicrotask(() => {
+      asked = false;
       if (!signal.aborted) draw();
     });
   };

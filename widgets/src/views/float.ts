@@ -176,7 +176,7 @@ export function floatInspector(ctx: Context): void {
     const from = model.get("origin") ?? {};
     origin.hidden = !from.node;
     put(origin, { "data-state": from.stale ? "stale" : "fresh", title: from.stale ? "the settings have changed since: this value belongs to the old result" : null });
-    say(origin, from.node ? `${from.stale ? "\u25f7 stale: " : ""}${clip(from.node, 28)}[${from.index}] at the centre, ${from.of ?? ""}` : "");
+    say(origin, from.node ? `${from.stale ? "stale: " : ""}${clip(from.node, 28)}[${from.index}] at the centre, ${from.of ?? ""}` : "");
     showBits(n);
     const r = n.rounding;
     say(said, "");

@@ -147,11 +147,14 @@ export function mark(el: Element, stamp: Stamp | null, model: Model): boolean {
   return stale;
 }
 
-/** The label that says what a picture is for; a clock where that is no longer what is asked for. */
+/**
+ * The label that says what a picture is for.  Where that is no longer what is asked for, the style sheet puts a clock before
+ * it, in room that is always there: while the slider moves this comes and goes, and must not make the page lay out again.
+ */
 export function forLabel(el: HTMLElement, stamp: Stamp | null, model: Model): void {
   const stale = mark(el, stamp, model);
   const text = stamp ? `\u03b5 ${epsilon(stamp.eps)} \u00b7 ${methodLabel(stamp.method)}` : "";
-  say(el, stale ? `\u25f7 stale: for ${text}` : text);
+  say(el, text);
   el.hidden = !stamp;
   put(el, { title: stale ? "The settings have changed since: this is the old result, kept until the new one is there." : null });
 }

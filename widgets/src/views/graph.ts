@@ -7,7 +7,7 @@ import { BOX, DAGRE_LIMIT, DRAW_LIMIT, layered, layoutDagre, neighbour } from ".
 import { ramp } from "../core/scales.js";
 import type { Overlay, WireGraph } from "../core/wire.js";
 import { fitTo, makeCamera, zoomAt } from "./camera.js";
-import { button, h, onResize, picker, put, s, safeName, save, say, scheduler } from "./dom.js";
+import { button, h, morph, onResize, picker, put, s, safeName, save, say, scheduler, together } from "./dom.js";
 import { forLabel, mark, write, type Context } from "./frame.js";
 import { drawCanvas, prepare, type Palette, type Prepared } from "./graph-canvas.js";
 import { savePng, svgText } from "./graph-export.js";
@@ -109,7 +109,7 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
     const at = scene.visible.boxes.findIndex((box) => box.id === cursor);
     put(stage, { "aria-activedescendant": at >= 0 && world ? `${unique}-b${at}` : null, "data-cursor": cursor });
     overlayPick.update(model.get("overlays") ?? [], now.overlay.key ?? "");
-    scale.replaceChildren(legend(now.ramp, now.overlay.unit ?? ""));
+    morph(scale, legend(now.ramp, now.overlay.unit ?? "", `${unique}-v`));
     freshness();
     drawSoon();
   }
@@ -385,7 +385,7 @@ export function graphPane(ctx: Context, open: () => void): GraphPane {
 
   ctx.watch(["graph"], takeGraph);
   ctx.watch(["selection"], takeSelection);
-  ctx.watch(["overlay", "overlays", "phases", "stamp"], scheduler(paint, signal));
+  ctx.watch(["overlay", "overlays", "phases", "stamp"], together(paint, signal));
   ctx.watch(["eps", "method", "format", "example", "controls", "status"], freshness);
   ctx.onTheme(() => {
     colours = null;

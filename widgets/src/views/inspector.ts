@@ -3,16 +3,25 @@
 import { count, shapeText } from "../core/format.js";
 import type { WireGraph } from "../core/wire.js";
 import { boundsPane } from "./bounds.js";
-import { h, put, s, say, scheduler } from "./dom.js";
+import { h, morph, put, s, say, scheduler, together } from "./dom.js";
 import type { Context } from "./frame.js";
 import { hatch } from "./graph-svg.js";
 import { detailSource, type Pane } from "./inspect.js";
+import { menuButton } from "./menu.js";
 import { operatorPane } from "./operator.js";
 import { roundingPane } from "./rounding.js";
 import { gradientPane, valuesPane } from "./values.js";
 
 export type Tab = "Bounds" | "Rounding" | "Values" | "Gradient" | "Operator";
 export const TABS: readonly Tab[] = ["Bounds", "Rounding", "Values", "Gradient", "Operator"];
+
+/** Views with a module of their own: nobody loads them who does not ask. */
+const OTHERS = [
+  ["float_view", "the bits of the selected neuron\u2019s value"],
+  ["replay_view", "its computation, operation by operation"],
+  ["roundoff_map", "the rounding errors of all neurons as a map"],
+  ["relaxation_explorer", "what a proof uses in its place, to be tried by hand"],
+] as const;
 
 export function inspector(ctx: Context, tabs: readonly Tab[]): { el: HTMLElement; focus(): void } {
   const { model, signal, unique } = ctx;
@@ -31,10 +40,18 @@ export function inspector(ctx: Context, tabs: readonly Tab[]): { el: HTMLElement
   const about = h("span", { class: "wb-lab wb-clip" });
   const chips = h("span", { class: "wb-row", style: "gap:10px;flex:none" });
   const list = h("div", { class: "wb-tabs", role: "tablist", "aria-label": "what is shown of the node" });
+  const more = menuButton(ctx, "more views \u25be", "views of the selected neuron that stand in a cell of their own, and follow what is selected here", () =>
+    OTHERS.map(([call, what]) => ({
+      label: `model.${call}()`,
+      note: what,
+      title: "copy this line, and run it in a new cell",
+      act: () => ctx.copy(`model.${call}()`, `model.${call}(): run it in a new cell`),
+    })),
+  );
   const body = h("div", { style: "display:contents" });
   const head = h("div", { class: "wb-head" }, name, about, h("span", { class: "wb-grow" }), chips);
   const el = h("div", { class: "wb-pane wb-inspector" }, head);
-  if (tabs.length > 1) el.append(h("div", { class: "wb-head", style: "padding:0 4px;overflow-x:auto" }, list));
+  if (tabs.length > 1) el.append(h("div", { class: "wb-head", style: "padding:0 4px;overflow-x:auto" }, list, h("span", { class: "wb-grow" }), more));
   el.append(body);
 
   for (const tab of tabs) {
@@ -86,7 +103,7 @@ export function inspector(ctx: Context, tabs: readonly Tab[]): { el: HTMLElement
     put(name, { title: id });
     say(about, own ? `${own.op}, ${count(n)} neuron${n === 1 ? "" : "s"}${own.shape.length > 1 ? `, ${shapeText(own.shape)}` : ""}` : "");
     const counts = id === null ? undefined : ((model.get("phases") ?? {})[id] ?? counted());
-    chips.replaceChildren(...(counts ? (["on", "unstable", "off"] as const).map((phase, i) => chip(phase, counts[i]!)) : []));
+    morph(chips, ...(counts ? (["on", "unstable", "off"] as const).map((phase, i) => chip(phase, counts[i]!)) : []));
   }
 
   /** A view without the graph has no phase counts: they are in the arrays. */
@@ -108,13 +125,13 @@ export function inspector(ctx: Context, tabs: readonly Tab[]): { el: HTMLElement
     header();
     panes.get(current)?.show();
   }
-  const showSoon = scheduler(show, signal);
+  const showSoon = together(show, signal);
   ctx.watch(["detail", "detail_data", "neuron", "selection", "phases", "graph", "attribution", "window"], showSoon);
   // a slider that moves changes these several times before an answer comes: what is drawn stays, only its label may age
   ctx.watch(["stamp", "eps", "method", "format", "example", "controls", "status"], () => (source.detail() ? panes.get(current)?.freshen() : showSoon()));
   ctx.onTheme(showSoon);
   choose(current);
   // the first look is drawn before the page gives the element a size
-  showSoon();
+  scheduler(show, signal)();
   return { el, focus: () => panes.get(current)?.focus?.() };
 }

@@ -7,7 +7,7 @@ import { s } from "./dom.js";
 
 const WIDTH = 128;
 
-export function legend(ramp: Ramp | null, unit: string): SVGSVGElement {
+export function legend(ramp: Ramp | null, unit: string, id: string): SVGSVGElement {
   const svg = s("svg", { width: WIDTH + 4, height: 30, role: "img" });
   if (!ramp) {
     svg.append(s("text", { x: 0, y: 18 }, "nothing computed yet"));
@@ -19,8 +19,9 @@ export function legend(ramp: Ramp | null, unit: string): SVGSVGElement {
   const text = (value: number): string => (ramp.cut && value === ramp.low ? "\u2264\u202f" : "") + short(value);
   const label = `colour from ${text(ramp.low)} to ${short(ramp.high)} ${unit}, ${ramp.log ? "logarithmic" : "linear"}`;
   svg.setAttribute("aria-label", label);
-  const g = s("g", { transform: "translate(2 2)", "shape-rendering": "crispEdges" }, s("title", {}, label));
-  for (let i = 0; i < 64; i++) g.append(s("rect", { x: ((i * WIDTH) / 64).toFixed(2), width: 1.9, height: 8, fill: viridis(i / 63) }));
+  // the anchors between which viridis() interpolates too
+  const stops = Array.from({ length: 11 }, (_, i) => s("stop", { offset: i / 10, "stop-color": viridis(i / 10) }));
+  const g = s("g", { transform: "translate(2 2)" }, s("title", {}, label), s("linearGradient", { id }, ...stops), s("rect", { width: WIDTH, height: 8, fill: `url(#${id})` }));
   if (ramp.log && ramp.high / ramp.low > 10) {
     for (const value of decades(ramp.low, ramp.high, 12)) {
       const x = (ramp.at(value) ?? 0) * WIDTH;

@@ -148,7 +148,7 @@ export function makeMaps(ctx: Context, choose: (index: number) => void): Maps {
     }
     grid.replaceChildren(...maps);
     put(grid, { "data-eps": detail.header.eps, "data-seq": detail.header.seq, "data-method": detail.header.method });
-    const words = quantity.label === "phase" ? phaseKey() : [h("span", { class: "wb-lab" }, quantity.label), ...(scale ? [legend(scale, quantity.unit)] : quantity.limit ? signs(quantity.limit) : [])];
+    const words = quantity.label === "phase" ? phaseKey() : [h("span", { class: "wb-lab" }, quantity.label), ...(scale ? [legend(scale, quantity.unit, `${ctx.unique}-m`)] : quantity.limit ? signs(quantity.limit) : [])];
     foot.replaceChildren(...words, h("span", { class: "wb-grow" }));
     if (high - low > last - first) foot.append(back, h("span", { class: "wb-lab" }, `channels ${first}\u2013${last - 1} of ${count(picture.channels)}`), next);
   }

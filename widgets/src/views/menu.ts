@@ -6,6 +6,8 @@ import type { Context } from "./frame.js";
 export interface MenuItem {
   label: string;
   title?: string;
+  /** what the entry is for, in small type below it */
+  note?: string;
   act(): void;
 }
 
@@ -23,7 +25,7 @@ export function menuButton(ctx: Context, label: string, title: string, items: ()
   const open = (): void => {
     menu = h("div", { class: "wb-menu", role: "menu", "aria-label": title });
     for (const item of items()) {
-      const entry = h("button", { type: "button", class: "wb-btn wb-flat", role: "menuitem", title: item.title }, item.label);
+      const entry = h("button", { type: "button", class: "wb-btn wb-flat", role: "menuitem", title: item.title }, item.note ? h("span", {}, h("code", {}, item.label), h("small", {}, item.note)) : item.label);
       entry.addEventListener(
         "click",
         () => {

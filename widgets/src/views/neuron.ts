@@ -3,7 +3,7 @@
 import { exact, outward, short } from "../core/format.js";
 import { ticks } from "../core/scales.js";
 import type { Line, Neuron, Relaxation } from "../core/wire.js";
-import { button, h, onResize, s } from "./dom.js";
+import { button, h, morph, onResize, s, say } from "./dom.js";
 import type { Context } from "./frame.js";
 
 const H = 178;
@@ -65,7 +65,11 @@ function noLine(ctx: Context, op: string): string {
 }
 
 export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Partial<Neuron>, op: string): void } {
-  const el = h("div", { class: "wb-two wb-neuron" });
+  const hint = h("div", { class: "wb-lab", style: "grid-column:1/-1;padding:6px 0" }, "Click a bar, or walk with \u2190 \u2192, to see one neuron: its numbers, and what the proof uses in its place.");
+  const left = h("div");
+  const where = h("span", { class: "wb-lab" });
+  const table = h("table", { class: "wb-table" });
+  const el = h("div", { class: "wb-two wb-neuron" }, hint);
   let whole = 0;
   let digits = false;
   let last: [Partial<Neuron>, string] = [{}, ""];
@@ -75,36 +79,34 @@ export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Parti
   }, ctx.signal);
   const code = button("copy code", "the Python that reproduces this view of this neuron", () => ctx.copy(ctx.model.get("code")["bounds"] ?? "", "the code of this neuron"), ctx.signal);
 
+  const right = h("div", {}, h("div", { class: "wb-row", style: "min-height:24px" }, where, h("span", { class: "wb-grow" }), all, code), table);
+
   function show(neuron: Partial<Neuron>, op: string): void {
     last = [neuron, op];
     whole ||= el.clientWidth;
     const room = whole || 740;
     const width = Math.round(Math.max(230, Math.min(420, room < 500 ? room - 4 : room / 2 - 14)));
     if (neuron.index === null || neuron.index === undefined || !neuron.numbers) {
-      el.replaceChildren(h("div", { class: "wb-lab", style: "grid-column:1/-1;padding:6px 0" }, "Click a bar, or walk with \u2190 \u2192, to see one neuron: its numbers, and what the proof uses in its place."));
-      return;
+      return el.replaceChildren(hint);
     }
     const place = neuron.position && neuron.position.length > 1 ? ` at (${neuron.position.join(", ")})` : "";
     const r = neuron.relaxation;
-    const left = h("div", {}, h("div", { class: "wb-lab", style: "min-height:24px;line-height:24px" }, r ? `neuron ${neuron.index}: what the proof uses in place of ${op.toLowerCase()}` : `neuron ${neuron.index}`));
+    const parts: Node[] = [h("div", { class: "wb-lab", style: "min-height:24px;line-height:24px" }, r ? `neuron ${neuron.index}: what the proof uses in place of ${op.toLowerCase()}` : `neuron ${neuron.index}`)];
     if (r) {
       // the ends as the table writes them: outward, with its digits
       const ends = neuron.numbers.find((row) => row.kind === "interval" && row.label.endsWith("before"))?.text.slice(1, -1).split(", ");
-      left.append(relaxationPicture(r, width, ends));
       const keys = h("div", { class: "wb-row", style: "flex-wrap:wrap;gap:2px 14px" });
       if (r.upper) keys.append(key("var(--int)", null, `upper ${term(r.upper)}`, `upper line: ${exact(r.upper.slope)} x + ${exact(r.upper.offset)}`));
       if (r.lower) keys.append(key("var(--int)", "5 3", `lower ${term(r.lower)}`, `lower line: ${exact(r.lower.slope)} x + ${exact(r.lower.offset)}`));
       if (r.formula) keys.append(key("var(--pt)", null, r.formula, "the function itself"));
-      left.append(keys);
-    } else left.append(h("div", { class: "wb-lab", style: "white-space:normal;padding:8px 0" }, noLine(ctx, op)));
-    const table = h("table", { class: "wb-table" });
-    for (const row of neuron.numbers) {
-      const shown = digits && row.full ? row.full : row.text;
-      table.append(h("tr", { "data-kind": row.kind }, h("th", { scope: "row" }, row.label), h("td", { title: row.full && !digits ? `float64: ${row.full}` : null }, shown)));
-    }
-    all.textContent = digits ? "fewer digits" : "all digits";
-    const head = h("div", { class: "wb-row", style: "min-height:24px" }, h("span", { class: "wb-lab" }, `neuron ${neuron.index}${place}`), h("span", { class: "wb-grow" }), all, code);
-    el.replaceChildren(left, h("div", {}, head, table));
+      parts.push(relaxationPicture(r, width, ends), keys);
+    } else parts.push(h("div", { class: "wb-lab", style: "white-space:normal;padding:8px 0" }, noLine(ctx, op)));
+    morph(left, ...parts);
+    const rows = neuron.numbers.map((row) => h("tr", { "data-kind": row.kind }, h("th", { scope: "row" }, row.label), h("td", { title: row.full && !digits ? `float64: ${row.full}` : null }, digits && row.full ? row.full : row.text)));
+    morph(table, ...rows);
+    say(all, digits ? "fewer digits" : "all digits");
+    say(where, `neuron ${neuron.index}${place}`);
+    if (right.parentNode !== el) el.replaceChildren(left, right);
   }
   // measured when it changes: asking in the middle of drawing would make the page lay out at once
   onResize(

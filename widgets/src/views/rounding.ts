@@ -18,7 +18,7 @@ export function logAxis(low: number, high: number, top: number, bottom: number):
 }
 
 
-const percent = (share: number): string => (share < 1e-4 ? "< 0.01 %" : `${(100 * share).toPrecision(2)} %`);
+const percent = (share: number): string => (share < 1e-4 ? "< 0.01 %" : `${(100 * share).toFixed(2)} %`);
 
 export function roundingPane(ctx: Context, source: Source): Pane {
   const { signal, model } = ctx;
@@ -179,7 +179,7 @@ export function roundingPane(ctx: Context, source: Source): Pane {
       const size = Math.abs(item.contribution ?? 0);
       const bar = s("svg", { width: 140, height: 8, "aria-hidden": "true" }, s("rect", { width: Math.max(1, (140 * size) / largest), height: 8, fill: "var(--rnd2)", stroke: "var(--rnd)", "stroke-width": 0.7 }));
       const share = found.total ? percent(size / found.total) : "";
-      const row = h("tr", { class: "wb-click", tabindex: 0, "data-node": item.node, "data-index": item.index, title: "select this neuron" }, h("th", { scope: "row", class: "wb-num" }, `${item.node}[${item.index}]`), h("td", {}, ""), h("td", { style: "text-align:right" }, share), h("td", {}, short(item.contribution)));
+      const row = h("tr", { class: "wb-click", tabindex: 0, "data-node": item.node, "data-index": item.index, title: "select this neuron" }, h("th", { scope: "row", class: "wb-num" }, `${item.node}[${item.index}]`), h("td", {}, ""), h("td", { style: "text-align:right" }, share), h("td", {}, item.contribution === null ? "\u2013" : item.contribution.toExponential(2).replaceAll("-", "\u2212")));
       row.children[1]!.append(bar);
       return row;
     });

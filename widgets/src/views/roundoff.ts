@@ -138,7 +138,7 @@ export function roundoffMap(ctx: Context): void {
       const busy = chosen?.state === "computing" || (status.state === "computing" && !chosen?.message.startsWith("not "));
       none.replaceChildren(h("b", {}, busy ? "Computing\u2026" : "Nothing to show"), busy ? "the map will stand here" : (chosen?.message ?? ""));
     } else {
-      key.replaceChildren(legend(colour, cells.header.unit === "ulp" ? "ulp" : "absolute"));
+      key.replaceChildren(legend(colour, cells.header.unit === "ulp" ? "ulp" : "absolute", `${ctx.unique}-x`));
       paint();
     }
   }
@@ -289,7 +289,7 @@ export function roundoffMap(ctx: Context): void {
       }
       svg.append(s("text", { class: "wb-n", x: NAMES + row.count * 6 + 4, y: y + 13 }, row.worst === null ? "\u221e" : outward(row.worst, true)));
     });
-    const own = legend(colour, model.get("unit"));
+    const own = legend(colour, model.get("unit"), `${ctx.unique}-x`);
     put(own, { x: 6, y: tall - 30 });
     svg.append(own);
     save(`${fileName()}.svg`, new Blob([standalone(root, svg)], { type: "image/svg+xml" }));

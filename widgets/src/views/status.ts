@@ -2,7 +2,7 @@
 
 import { ball, epsilon, methodLabel, seconds } from "../core/format.js";
 import { inputCode, isStale, settingsNow, type Status, type Verdict } from "../core/wire.js";
-import { h, put, say, scheduler } from "./dom.js";
+import { h, morph, put, say, together } from "./dom.js";
 import { mark, type Context } from "./frame.js";
 import { codeLine } from "./inspect.js";
 import { SLOW_MS } from "./controls.js";
@@ -61,9 +61,9 @@ export function statusLine(ctx: Context): HTMLElement {
     const math = failed || !verdict.math ? "" : proved ? verdict.math : `region: ${verdict.math.replace(/^for all x (with|in) /, "")}`;
     say(words, failed ? (status.message ?? "") : code !== null ? "choose one, and its region is bounded:" : `${polish(verdict.text ?? "")}${math ? (proved ? ", " : "; ") : ""}`);
     say(where, math);
-    say(asked, sign && !stale && !failed ? (verdict.question ?? "") : "");
-    details.hidden = stale;
-    details.replaceChildren(
+    say(asked, sign && !failed ? (verdict.question ?? "") : "");
+    morph(
+      details,
       ...(verdict.details ?? []).map((d) => h("span", { class: "wb-chip", "data-state": d.state }, h("b", { style: `color:var(--${d.state === "verified" ? "ok" : d.state === "falsified" ? "no" : "un"})` }, SIGNS[d.state] ?? "?"), d.semantics)),
     );
     working(state, status, stale);
@@ -93,12 +93,12 @@ export function statusLine(ctx: Context): HTMLElement {
     busySince = 0;
     bar.hidden = true;
     const made = stamp ? `${methodLabel(stamp.method)}, ${stamp.format}, ${ball(stamp.norm)} \u2264 ${epsilon(stamp.eps)}${stamp.seconds === null ? "" : `, ${seconds(stamp.seconds)}`}` : "";
-    say(told, stale ? `this was for ${made}${state === "cancelled" ? "; the new computation was cancelled" : ""}` : made);
+    say(told, made + (stale && state === "cancelled" ? "; the new computation was cancelled" : ""));
   }
 
   // a person's own change ages the statement at once; what Python sends (many traits together) is drawn once a frame
   ctx.watch(["eps", "method", "format", "example", "notice"], show);
-  ctx.watch(["stamp", "verdict", "status", "controls"], scheduler(show, signal));
+  ctx.watch(["stamp", "verdict", "status", "controls"], together(show, signal));
   show();
   return el;
 }

@@ -248,6 +248,19 @@ describe("bounds", () => {
     expect(new Set(left)).toEqual(new Set(["unstable"]));
   });
 
+  test("about the centre moves the picture and not the numbers", async () => {
+    const model = fake();
+    await show("bounds", model);
+    const bar = (): HTMLElement => one('[data-index="2"]');
+    const told = (): (string | null)[] => ["aria-label", "data-lo", "data-hi", "data-pre-lo", "data-pre-hi", "data-state"].map((name) => bar().getAttribute(name));
+    const [path, data] = [one("path.wb-p-on").getAttribute("d"), told()];
+    const pick = one<HTMLSelectElement>('select[aria-label="where zero is"]');
+    pick.value = "center";
+    pick.dispatchEvent(new Event("change"));
+    expect(one("path.wb-p-on").getAttribute("d")).not.toBe(path);
+    expect(told()).toEqual(data);
+  });
+
   test("infinite and NaN ends are told apart from bounds", async () => {
     const model = fake();
     const bytes = new Float64Array((model.get("detail_data") as DataView).buffer.slice(0));

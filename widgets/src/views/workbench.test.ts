@@ -131,7 +131,7 @@ describe("controls", () => {
     const model = fake();
     views.workbench.render({ model, el: page.host, signal: page.abort.signal });
     model.python({ status: { ...(model.get("status") as object), state: "computing", progress: 0.5, eta: 2 } as never });
-    vi.advanceTimersByTime(500);
+    await vi.advanceTimersByTimeAsync(500);
     const act = one("[data-action]");
     expect(act.textContent).toBe("Cancel");
     expect(one(".wb-stat").textContent).toContain("about 2 s left");
