@@ -1,5 +1,6 @@
 # make lab    JupyterLab on the tutorials              make test   everything that is checked
 # make bench  the measurements in docs/benchmarks.md   make lint   the quick part of make test
+# make soundness  random networks against the exact truth, as many as CASES says (hours)
 # ARGS=... is passed on: make lab ARGS=--no-browser, make test ARGS='-k relu', make bench ARGS=--help
 # Everything is installed into .venv, which the first of these makes. .ci/install says how.
 
@@ -11,7 +12,7 @@ INSTALLED_FROM := .ci/install pyproject.toml constraints.txt hatch_build.py work
 	$(shell find widgets \( -name node_modules -o -name dev \) -prune -o -type f -print 2>/dev/null)
 
 .NOTPARALLEL:
-.PHONY: lab test bench lint build front-end node chromium constraints clean
+.PHONY: lab test bench soundness lint build front-end node chromium constraints clean
 
 lab: .venv/lab
 	$(BIN)/jupyter lab $(firstword $(wildcard tutorials/01-*.ipynb) tutorials) $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
@@ -23,6 +24,11 @@ test: lint front-end chromium
 
 bench: .venv/test
 	$(BIN)/python -m bench $(ARGS)
+
+# Random networks against their exact least values; `make soundness CASES=100` for fewer.
+CASES := 10000
+soundness: .venv/test
+	SOUNDNESS=$(CASES) $(BIN)/python -m pytest -q tests/laws/test_engine.py $(ARGS)
 
 lint: .venv/test
 	$(BIN)/ruff check .

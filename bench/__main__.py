@@ -9,7 +9,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 import subprocess  # noqa: E402
-from collections.abc import Callable  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
 from statistics import median  # noqa: E402
 from time import perf_counter  # noqa: E402
 from typing import Any  # noqa: E402
@@ -45,15 +45,21 @@ print(time.perf_counter() - start)
 """
 
 
-def timed(call: Callable[[], Any], seconds: float = 2.0) -> tuple[float, float]:
-    """(median, least) wall milliseconds over 3 to 15 calls after a warm-up."""
-    call()
-    times: list[float] = []
-    while len(times) < 3 or (len(times) < 15 and sum(times) < seconds):
-        start = perf_counter()
+def timed(*calls: Callable[[], Any], seconds: float = 3.0) -> list[tuple[float, float]]:
+    """(median, least) wall milliseconds of each of some calls, made in turn 3 to 25 times after a warm-up.
+
+    In turn, so that a machine that is busy for a while is busy for all of them.
+    """
+    times: list[list[float]] = [[] for _ in calls]
+    for call in calls:
         call()
-        times.append(perf_counter() - start)
-    return 1e3 * median(times), 1e3 * min(times)
+    begin = perf_counter()
+    while len(times[0]) < 3 or (len(times[0]) < 25 and perf_counter() - begin < seconds):
+        for call, found in zip(calls, times, strict=True):
+            start = perf_counter()
+            call()
+            found.append(perf_counter() - start)
+    return [(1e3 * median(found), 1e3 * min(found)) for found in times]
 
 
 def ours(case: Case) -> dict[str, Callable[[], Any]]:
@@ -67,21 +73,25 @@ def ours(case: Case) -> dict[str, Callable[[], Any]]:
     }
 
 
-def main() -> None:
-    """Print the table."""
+def main(wanted: Sequence[str] = ()) -> None:
+    """Print the table, of cases whose names contain one of `wanted` (all by default)."""
     other = peer.available()
-    print("ms, one thread: median [least]; ratio of medians, ours to auto_LiRPA's (below 1: ours is faster)")
-    print(f"{'case':18} {'method':10} {'ours':>20} {'auto_LiRPA':>20} {'ratio':>7}")
+    print(
+        "ms, one thread: median [least]; ratio of medians [of leasts], ours to auto_LiRPA's (below 1: ours is faster)"
+    )
+    print(f"{'case':18} {'method':10} {'ours':>20} {'auto_LiRPA':>20} {'ratio':>14}")
     last: Case | None = None
     for case in cases():
+        if wanted and not any(part in case.name for part in wanted):
+            continue
         last = last or case
         theirs = peer.methods(case) if other else {}
         for method, call in ours(case).items():
-            mine = timed(call)
+            both = [call, theirs[method]] if method in theirs else [call]
+            mine, *them = timed(*both)
             line = f"{case.name:18} {method:10} {mine[0]:10.2f} [{mine[1]:7.2f}]"
-            if method in theirs:
-                them = timed(theirs[method])
-                line += f" {them[0]:10.2f} [{them[1]:7.2f}] {mine[0] / them[0]:7.2f}"
+            for one in them:
+                line += f" {one[0]:10.2f} [{one[1]:7.2f}] {mine[0] / one[0]:7.2f} [{mine[1] / one[1]:.2f}]"
             print(line, flush=True)
     if last is not None:
         cold(str(last.path), other)
@@ -107,4 +117,4 @@ def cold(path: str, other: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

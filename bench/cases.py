@@ -19,7 +19,9 @@ NAMES = (
     "mnist_256x2_b1",
     "mnist_256x2_b64",
     "mnist_256x4_b1",
+    "mnist_256x4_b64",
     "mnist_256x6_b1",
+    "mnist_256x6_b64",
     "cifar_base_kw_b1",
     "resnet2b_b1",
 )

@@ -1,6 +1,6 @@
 """Rounding binary64 arrays to a format and back: nanoseconds an element, ours beside whatever is installed.
 
-``python -m bench.rounding``.  One thread; the median of nine runs over 2^20 numbers of ordinary size.
+``python -m bench.rounding``.  Processor time of one thread; the median of nine runs over 2^20 numbers of ordinary size.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -40,13 +40,13 @@ INFOS = {
 
 
 def nanoseconds(call: Callable[[], Any], count: int) -> float:
-    """The median of nine runs after one to warm up, an element."""
+    """The median of nine runs after one to warm up, an element: processor time, so that other programs count little."""
     call()
     times = []
     for _ in range(9):
-        start = perf_counter()
+        start = process_time()
         call()
-        times.append(perf_counter() - start)
+        times.append(process_time() - start)
     return 1e9 * median(times) / count
 
 

@@ -139,6 +139,20 @@ def of_a_tree() -> dict[str, Any]:
     program = lower(net)
     inputs = points(parsed_case({**case, "unsafe": []}, program), 200)
     largest = max(exactly(program, x)[0] for x in inputs)
-    found = proved(net, {**case, "unsafe": [at_least(0, int(largest) + 1)]})
-    assert len(found["proof"]["cases"][0]) > 6
+    half = Tree((Tree(clipped=True), Tree()), axis=1, place=Fraction(1, 8))
+    tree = Tree((half, Tree((Tree(), half), axis=2, place=0.0)), axis=0, place=-0.25)
+    found = proved(net, {**case, "unsafe": [at_least(0, int(largest) + 1)]}, tree)
+    assert len(found["proof"]["cases"][0]) > 12
     return found
+
+
+def simple() -> dict[str, Any]:
+    """y = x + 1/2 over [0, 1]."""
+    tensors = {"w": tensor([1, 1], [1]), "b": tensor([1], [1], -1)}
+    return network([1, 1], [node("MatMul", ["x", "w"], "m"), node("Add", ["m", "b"], "y")], tensors)
+
+
+def falsified(point: list[list[int]], **changes: Any) -> dict[str, Any]:
+    case = {"lower": [[0, 1]], "upper": [[1, 3]], "open": [], "unsafe": [at_least(0, 0)], **changes}
+    claim = {"verdict": "falsified", "semantics": "real", "cases": [case]}
+    return certificate(simple(), claim, {"case": 0, "point": point}, "test", 0.0)

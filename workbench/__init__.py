@@ -15,19 +15,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench import autodiff as autodiff
     from workbench import examples as examples
+    from workbench import nn as nn
     from workbench import views as views
     from workbench.graph import Graph as Graph
     from workbench.graph import GraphError as GraphError
     from workbench.graph import Node as Node
     from workbench.model import Model as Model
+    from workbench.nn.shapes import ShapeError as ShapeError
+    from workbench.nn.shapes import Tensor as Tensor
+    from workbench.nn.tracing import trace as trace
     from workbench.opening import load as load
     from workbench.region import Region as Region
     from workbench.region import RegionError as RegionError
     from workbench.region import ball as ball
     from workbench.region import box as box
     from workbench.verdict import Verdict as Verdict
+    from workbench.views.certificateview import certificate_view as certificate_view
     from workbench.views.floatinspector import float_inspector as float_inspector
+    from workbench.views.relaxationexplorer import relaxation_explorer as relaxation_explorer
     from workbench.wanted import SpecificationError as SpecificationError
     from workbench.wanted import all_of as all_of
     from workbench.wanted import any_of as any_of
@@ -46,18 +53,25 @@ _PUBLIC = {
     "Node": "graph",
     "Region": "region",
     "RegionError": "region",
+    "ShapeError": "nn.shapes",
     "SpecificationError": "wanted",
+    "Tensor": "nn.shapes",
     "Verdict": "verdict",
     "all_of": "wanted",
     "any_of": "wanted",
+    "autodiff": None,
     "ball": "region",
     "box": "region",
+    "certificate_view": "views.certificateview",
     "examples": None,
     "float_inspector": "views.floatinspector",
     "linear": "wanted",
     "load": "opening",
     "margin": "wanted",
+    "nn": None,
     "output_range": "wanted",
+    "relaxation_explorer": "views.relaxationexplorer",
+    "trace": "nn.tracing",
     "views": None,
 }
 __all__ = list(_PUBLIC)

@@ -6,7 +6,7 @@ sense is refused where it is set, the region is the one that the settings name, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -266,8 +266,11 @@ class Live(HasTraits):
             raise RegionError(NO_REGION)
         return found
 
-    def compute(self) -> int:
-        """Start computing for the present settings in a worker thread; returns the sequence number of the job."""
+    def compute(self, sharpen: Callable[[Result], Result] | None = None) -> int:
+        """Start computing for the present settings in a worker thread; returns the sequence number of the job.
+
+        `sharpen`, where given, makes of each result what is known better (a part of a proof tree: `views.leaf`).
+        """
         regions = self.network.regions(self.chosen())
         self._seq += 1
         self.status = settings.status("computing", f"{self.method} bounds", seq=self._seq, progress=0.0)
@@ -275,7 +278,8 @@ class Live(HasTraits):
         seq = self._seq
 
         def job(progress: Progress) -> Iterator[tuple[Result, bool]]:
-            return Result.compute(plan, asked, regions, center, seq, progress)
+            for result, more in Result.compute(plan, asked, regions, center, seq, progress):
+                yield (result if sharpen is None else sharpen(result)), more
 
         self._worker.submit(seq, job)
         return seq

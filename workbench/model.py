@@ -132,7 +132,8 @@ class Model(Shown):
 
         Parameters
         ----------
-        method : "ibp", "crown-ibp", "crown" or "alpha-crown" (dense relu networks only); by default the model's.
+        method : "ibp", "crown-ibp", "crown", "alpha-crown" (networks with relus), "zonotope", "crown-zonotope", or,
+            for small networks and with `highspy`, "lp" and "milp"; by default the model's.
         region : by default the model's.
         progress : called with (fraction done, node name); may raise to stop.
         eps : another radius around the model's centre, in place of `region`.
@@ -188,6 +189,7 @@ class Model(Shown):
         seed: int = 0,
         progress: Progress | None = None,
         trees: tuple[Any, ...] | str | Path = (),
+        certify: bool = False,
     ) -> Verdict:
         """Decide whether some input of the region leads to outputs that are not wanted.
 
@@ -200,6 +202,8 @@ class Model(Shown):
         seed : of every random choice.
         progress : called with (fraction done, words); may raise `KeyboardInterrupt` to stop.
         trees : of an earlier verdict (`Verdict.trees`), or a file that it was saved to: to go on with.
+        certify : whether to make a certificate (`Verdict.certificate`) and have the exact checker accept it; what it does
+            not accept becomes unknown.
 
         Returns
         -------
@@ -215,6 +219,7 @@ class Model(Shown):
             "seed": seed,
             "progress": progress,
             "trees": trees,
+            "certify": certify,
         }
         return verify(self.network, region, spec, name=self.name, digest=self.sha256, **options)  # type: ignore[arg-type]
 

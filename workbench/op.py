@@ -125,6 +125,10 @@ class Call:
         """Whether operand `index` is given."""
         return index < len(self.shapes) and self.shapes[index] is not None
 
+    def wants(self, index: int) -> bool:
+        """Whether somebody asks for the gradient with respect to operand `index` (see `gradient.toward`)."""
+        return self.has(index) and index not in self.memo.get("unwanted", ())
+
     def constant(self, index: int) -> Array | None:
         """The value of operand `index` where it is exactly known."""
         return self.constants[index] if index < len(self.constants) else None

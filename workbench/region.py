@@ -16,6 +16,7 @@ from workbench.graph import Array
 Norm = Literal["inf", "2", "1"]
 UNIT = 2.0**-53
 TINY = 2.0**-1074
+BLOCK = 1 << 16  # coefficients that are looked at together
 
 
 class RegionError(ValueError):
@@ -135,12 +136,14 @@ class Region:
             x[0] = middle
         return np.asarray(x)
 
-    def minimum(self, coefficients: Array) -> Array:
+    def minimum(self, coefficients: Array, which: slice = slice(None), index: Array | None = None) -> Array:
         """A lower bound of ``coefficients . x`` over the region, sound in float64.
 
         Parameters
         ----------
-        coefficients : ``(B, R, *shape)``.
+        coefficients : ``(B, R, *shape)``, or ``(B, R, k)`` with an index.
+        which : the B of the regions that they are for.
+        index : flat indices of the k elements that they belong to; the others' are 0.
 
         Returns
         -------
@@ -155,19 +158,19 @@ class Region:
         batch, count = coefficients.shape[:2]
         flat = coefficients.reshape(batch, count, -1)
         n = flat.shape[2]
-        size = np.abs(flat)
-        c = (0.5 * self.lower + 0.5 * self.upper).reshape(batch, n)
-        r = np.maximum(self.upper.reshape(batch, n) - c, c - self.lower.reshape(batch, n))
+        lower, upper = (_picked(end[which], index) for end in (self.lower, self.upper))
+        c = 0.5 * lower + 0.5 * upper
+        r = np.maximum(upper - c, c - lower)
         r = np.nextafter(r, np.inf) + (4 * n + 16) * UNIT * (np.abs(c) + r)
         with np.errstate(all="ignore"):
-            low = np.matmul(flat, c[:, :, None])[:, :, 0]
-            loss = np.matmul(size, r[:, :, None])[:, :, 0]
+            low, loss = _products(flat, c, r)
             loss = loss * (1 + (2 * n + 8) * UNIT) + 2 * n * TINY
             best = _down(np.where(np.isfinite(low), low - loss, -np.inf))
             if self.is_box or self.center is None or self.eps is None:
                 return best
-            m = self.center.reshape(batch, n)
+            m = _picked(self.center[which], index)
             low = np.matmul(flat, m[:, :, None])[:, :, 0]
+            size = np.abs(flat)
             slack = np.matmul(size, np.abs(m)[:, :, None])[:, :, 0] * ((n + 4) * UNIT)
             if self.norm == "2":
                 # scaled, so that squares neither overflow nor underflow to nothing
@@ -178,6 +181,27 @@ class Region:
             loss = (self.eps * (dual + n * TINY) + slack) * (1 + (2 * n + 16) * UNIT) + 4 * n * TINY
             ball = _down(np.where(np.isfinite(low), low - loss, -np.inf))
         return np.asarray(np.fmax(best, ball))
+
+
+def _products(rows: Array, c: Array, r: Array) -> tuple[Array, Array]:
+    """``rows . c`` and ``|rows| . r`` of ``(B, R, n)`` and ``(B, n)``, a few rows at a time: what fits a cache."""
+    batch, count, n = rows.shape
+    if batch > 1:
+        return np.matmul(rows, c[:, :, None])[:, :, 0], np.matmul(np.abs(rows), r[:, :, None])[:, :, 0]
+    low, loss = np.empty((1, count)), np.empty((1, count))
+    some = max(1, BLOCK // max(1, n))
+    size = np.empty((min(some, count), n))
+    for first in range(0, count, some):
+        part = rows[0, first : first + some]
+        low[0, first : first + some] = part @ c[0]
+        loss[0, first : first + some] = np.abs(part, out=size[: len(part)]) @ r[0]
+    return low, loss
+
+
+def _picked(x: Array, index: Array | None) -> Array:
+    """``(B, n)``, or some columns of it."""
+    flat = x.reshape(len(x), -1)
+    return flat if index is None else flat[:, index]
 
 
 def _kept(x: Array) -> Array:

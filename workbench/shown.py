@@ -55,6 +55,35 @@ class Shown(Live):
         """The selected neuron's computation, operation by operation, as a widget."""
         return self._view("ReplayView", {})
 
+    def relaxation_explorer(self) -> Any:
+        """The lines of the selected neuron's operator, over a box that can be dragged, as a widget."""
+        return self._view("RelaxationExplorer", {})
+
+    def branch_view(self, spec: Any, region: Any = None, **options: Any) -> Any:
+        """A proof that grows while one looks, and that a person can steer, as a widget.
+
+        Parameters
+        ----------
+        spec : what the outputs should be, or a property file, as for `Model.verify`.
+        region : by default the model's; a property says itself where inputs lie.
+        options : ``case=``, which box of a property of several; ``path=``, a tree that was saved, to go on with.
+        """
+        from workbench.views.branchview import BranchView
+
+        return BranchView(self, spec, region, **options)
+
+    def precision_tuner(self, spec: Any, **options: Any) -> Any:
+        """A slider of number formats for each layer, and what is left of the proof's margin, as a widget.
+
+        Parameters
+        ----------
+        spec : a conjunction of linear constraints, such as ``wb.margin(7)``; over the model's region.
+        options : ``candidates=``, the formats to choose from.
+        """
+        from workbench.views.precisiontuner import PrecisionTuner
+
+        return PrecisionTuner(self, spec, **options)
+
     def _view(self, kind: str, options: Mapping[str, Any]) -> Any:
         """One widget of each kind serves every cell that shows it: nothing piles up when a cell runs again."""
         from workbench import views

@@ -56,6 +56,8 @@ class Verdict:
     method : how it was found.
     leaves : in how many parts the region was split to prove it.
     trees : the search trees, to look at or to resume from: one a case, None where there was none.
+    certificate : what ``workbench check`` proves the verdict from again (`certify`); None where none was made.
+    uncertified : why none could be made, where one was asked for.
     """
 
     status: Status
@@ -74,6 +76,8 @@ class Verdict:
     method: str = ""
     leaves: int = 0
     trees: tuple[Any, ...] = field(default=(), repr=False)
+    certificate: Mapping[str, Any] | None = field(default=None, repr=False)
+    uncertified: str = ""
 
     def __bool__(self) -> bool:
         """True where verified, so that ``assert model.verify(spec)`` says what it means."""

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from workbench.floats.program import PROGRAMS, Semantics
+from workbench.graph import Array
 from workbench.methods import attack, branch, treefile
 from workbench.methods.bisect import Halved, bisect
 from workbench.methods.named import find_bounds
-from workbench.methods.precision import Precision, cheapest_formats
+from workbench.methods.precision import CANDIDATES, Precision, cheapest_formats
 from workbench.methods.progress import Cancelled
 from workbench.methods.replay import (
     EXACT,
@@ -34,6 +35,7 @@ from workbench.methods.replay import (
     replay,
 )
 from workbench.methods.rounding import rounding
+from workbench.methods.tuning import Tuner
 from workbench.network import Network
 from workbench.region import Region
 from workbench.semantics.plan import Plan
@@ -84,6 +86,7 @@ def verify(
     name: str | None = None,
     digest: str | None = None,
     trees: tuple[Any, ...] | str | Path = (),
+    certify: bool = False,
 ) -> Verdict:
     """Decide whether some input of the region leads to outputs that are not wanted.
 
@@ -98,6 +101,8 @@ def verify(
     progress : called with (fraction done, words); may raise `KeyboardInterrupt` to stop.
     name, digest : what the network is called, and the SHA-256 of its file.
     trees : of an earlier verdict (`Verdict.trees`, gone on with in place), or a file that it was saved to: to resume.
+    certify : whether to make a certificate and have the exact checker accept it, in the time that is left; what it does not
+        accept becomes unknown.
 
     Returns
     -------
@@ -138,7 +143,13 @@ def verify(
         if found.status == "falsified" or found.interrupted:
             break
     verdict = _together(asked, whole, semantics, name or network.graph.name, digest or network.graph.digest)
-    return replace(verdict, seconds=monotonic() - start)
+    verdict = replace(verdict, seconds=monotonic() - start)
+    if not certify:
+        return verdict
+    from workbench.certificate.attach import certified
+
+    left = None if timeout is None else max(0.0, start + timeout - monotonic())
+    return certified(verdict, network.graph, timeout=left)
 
 
 def cheapest(
@@ -151,6 +162,27 @@ def cheapest(
     SpecificationError
         Where the property is no conjunction of linear constraints: there is no one margin to keep.
     """
+    rows, thresholds = _margin_rows(network, region, spec)
+    regions = network.regions(region)
+    return cheapest_formats(network.plan, regions, rows, candidates, thresholds=thresholds)
+
+
+def tuner(
+    network: Network, region: Region, spec: Wanted, candidates: Sequence[str | Semantics] = CANDIDATES
+) -> Tuner:
+    """The margin of the float proof of `spec` as a function of the layers' formats: `methods.tuning` has the details.
+
+    Raises
+    ------
+    SpecificationError
+        As `cheapest`.
+    """
+    rows, thresholds = _margin_rows(network, region, spec)
+    return Tuner(network.plan, network.regions(region), rows, candidates, thresholds)
+
+
+def _margin_rows(network: Network, region: Region, spec: Wanted) -> tuple[Array, Array]:
+    """A conjunction of linear constraints as rows of the first output, and what each has to exceed."""
     plan = network.plan
     inputs, outputs = (plan.graph[names[0]].size for names in (plan.graph.inputs, plan.graph.outputs))
     (case,) = property_of(spec, region, inputs, outputs).cases
@@ -160,8 +192,7 @@ def cheapest(
             "formats can be chosen for a conjunction of linear constraints, such as wb.margin(label)"
         )
     shape = plan.graph[plan.graph.outputs[0]].shape
-    matrix = rows.matrix.reshape(-1, *shape)
-    return cheapest_formats(plan, network.regions(region), matrix, candidates, thresholds=rows.threshold)
+    return rows.matrix.reshape(-1, *shape), rows.threshold
 
 
 def _read(spec: Wanted | Property | str | Path) -> Wanted | Property:

@@ -52,8 +52,18 @@ class Wanted:
 
 
 def margin(label: int, at_least: Number = 0) -> Wanted:
-    """Output `label` exceeds every other output by more than `at_least`: the classification does not change."""
-    least = exactly(at_least)
+    """Output `label` exceeds every other output by more than `at_least`: the classification does not change.
+
+    Raises
+    ------
+    SpecificationError
+        A label that is no whole number, or that the network does not have.
+    """
+    if isinstance(label, bool) or not isinstance(label, int | np.integer):
+        raise SpecificationError(
+            f"the label is an output's number, such as wb.margin(7), not {label!r} ({type(label).__name__})"
+        )
+    label, least = int(label), exactly(at_least)
 
     def constraints(outputs: int) -> tuple[Constraint, ...]:
         try:

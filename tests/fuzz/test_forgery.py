@@ -70,13 +70,13 @@ def of_a_convolution() -> dict[str, Any]:
     prover = Prover(lower(net))
     part = Part(
         tuple(
-            [(v << 32) // 8 for v in ends]
+            [(v << prover.rules.P) // 8 for v in ends]
             for ends in ([k % 3 - 1 for k in range(50)], [k % 3 + 1 for k in range(50)])
         )
     )
     prover.rules.bound(part, ("rows",), {})
-    (least,) = prover.rules.rows(prover.rules.program.output, [1], [[-1 << 32]], part)
-    return proved(net, {**case, "unsafe": [at_least(1, 1 - (int(least) >> 32))]})
+    (least,) = prover.rules.rows([[0, -1 << prover.rules.P]], part)
+    return proved(net, {**case, "unsafe": [at_least(1, 1 - (int(least) >> prover.rules.P))]})
 
 
 def of_a_counterexample() -> dict[str, Any]:

@@ -139,8 +139,18 @@ def line_value(
         if map_ is None:
             total = total + rationals(slope) * rationals(spread(x.astype(np.float64), step.node.shape))
         else:
-            total = total + (rationals(slope) * rationals(map_.apply(x.astype(np.float64)))).sum(axis=-1)
+            total = total + (rationals(slope) * _laid_out(map_, x.astype(np.float64))).sum(axis=-1)
     return np.asarray(total)
+
+
+def _laid_out(m: LinearMap, x: Array) -> Array:
+    """An operand laid out, exactly: moved, or mapped by a matrix of whole numbers."""
+    if m.terms == 0:
+        return rationals(m.apply(x))
+    n = int(np.prod(x.shape[1:]))
+    columns = m.apply(np.eye(n).reshape(n, *x.shape[1:]))
+    found = np.tensordot(rationals(x.reshape(-1, n)), rationals(columns), axes=1)
+    return np.asarray(found)
 
 
 def check_linear(case: Case, form: Linear) -> None:

@@ -8,6 +8,7 @@ EITHER = frozenset({"Div", "MatMul", "Mul"})
 LINEAR = frozenset(
     {
         *("Add", "AveragePool", "BatchNormalization", "Cast", "Concat", "Conv", "ConvTranspose", "Dropout"),
+        *("ConvInteger", "DequantizeLinear", "MatMulInteger"),
         *("Expand", "Flatten", "Gather", "Gemm", "GlobalAveragePool", "Identity", "Neg", "Pad", "ReduceMean"),
         *("ReduceSum", "Reshape", "Slice", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where"),
     }

@@ -168,7 +168,7 @@ def test_an_engine_that_forgets_its_own_rounding_is_caught(monkeypatch: pytest.M
         return replace(ready, charge=ready.charge * 0, underflow=ready.underflow * 0)
 
     monkeypatch.setattr(method, "prepare", careless)
-    monkeypatch.setattr(Region, "minimum", lambda self, c: (c * self.lower[:, None]).sum(axis=(2, 3)))
+    monkeypatch.setattr(Region, "minimum", lambda self, c, *_: (c * self.lower.reshape(1, 1, -1)).sum(axis=2))
     monkeypatch.setitem(RULES, ("MatMul", "interval"), _everything)
     assert _failures(_dense, range(20)) > 0
 

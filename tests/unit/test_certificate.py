@@ -16,12 +16,14 @@ from certificates import (
     box,
     convolution,
     dense,
+    falsified,
     graph_of,
     network,
     node,
     of_a_tree,
     points,
     proved,
+    simple,
     tensor,
 )
 from workbench.certificate import onnx_file, produce
@@ -87,9 +89,7 @@ def test_python_and_flint_find_the_same_integers(name: str) -> None:
         rules.bound(part, ("rows",) if name == "convolution" else ("forms", "rows"), {})
         size = program.steps[program.output].size
         ones = [[(i == j) << 24 for i in range(size)] for j in range(size)]
-        found.append(
-            (part.low, part.high, [int(v) for v in rules.rows(program.output, list(range(size)), ones, part)])
-        )
+        found.append((part.low, part.high, [int(v) for v in rules.rows(ones, part)]))
     assert found[0] == found[1]
 
 
@@ -122,8 +122,7 @@ def test_phases_and_their_multipliers_bound_what_is_left(above: bool) -> None:
         except Empty:
             continue
         lows = [
-            int(rules.rows(program.output, [0, 1], [[1 << P, -(1 << P)]], part, None, {step: {j: m}})[0])
-            for m in (0, 1 << P, 5 << P)
+            int(rules.rows([[1 << P, -(1 << P)]], part, {}, {step: {j: m}})[0]) for m in (0, 1 << P, 5 << P)
         ]
         for x in points(case, 30):
             values = every_value(program, x)
@@ -146,7 +145,7 @@ def test_a_clip_leaves_out_only_what_is_safe() -> None:
         rules = Bounds(program, P)
         rules.bound(part, ("forms", "rows"), {})
         rows = [[1 << P, 0], [1 << P, 1 << P]][: 1 + k % 2]
-        left = rules.clip(program.output, rows, [limit] * len(rows), part)
+        left = rules.clip(rows, [limit] * len(rows), part)
         for x, y in values.items():
             ends = zip(part.box[0], x, part.box[1], strict=True)
             if not left or not all(l <= v * (1 << P) <= h for l, v, h in ends):
@@ -174,17 +173,11 @@ def test_a_multiplier_proves_what_no_line_does() -> None:
     part = Part(([-(1 << 16)], [1 << 16]), {(1, 0): True})
     rules = Bounds(program, 16)
     rules.bound(part, ("interval",), {})
-    row = program.output, [0], [[1 << 16]], part, None
+    row = [[1 << 16]], part, {}
     half = 1 << 15
     assert -half - 4 <= rules.rows(*row)[0] <= -half  # the box does not know that x >= 0
     assert -4 <= rules.rows(*row, {2: {0: half}})[0] <= 0
     assert rules.rows(*row, {2: {0: 3 * half}})[0] <= -half
-
-
-def simple() -> dict[str, Any]:
-    """y = x + 1/2 over [0, 1]."""
-    tensors = {"w": tensor([1, 1], [1]), "b": tensor([1], [1], -1)}
-    return network([1, 1], [node("MatMul", ["x", "w"], "m"), node("Add", ["m", "b"], "y")], tensors)
 
 
 def one_leaf(unsafe: list[Any], rows: list[Any]) -> dict[str, Any]:
@@ -292,12 +285,6 @@ def test_slopes_are_choices_and_a_wrong_one_is_rejected() -> None:
 
 
 # ---- counterexamples
-
-
-def falsified(point: list[list[int]], **changes: Any) -> dict[str, Any]:
-    case = {"lower": [[0, 1]], "upper": [[1, 3]], "open": [], "unsafe": [at_least(0, 0)], **changes}
-    claim = {"verdict": "falsified", "semantics": "real", "cases": [case]}
-    return produce.certificate(simple(), claim, {"case": 0, "point": point}, "test", 0.0)
 
 
 def test_a_counterexample_is_replayed_exactly() -> None:

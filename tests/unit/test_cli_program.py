@@ -48,7 +48,7 @@ def test_the_choices_are_those_of_the_package() -> None:
         (("bounds", "example:toy", "--eps", "much"), "invalid value for '--eps'"),
         (
             ("bounds", "example:toy", "--method", "foo"),
-            "must be one of ibp, crown-ibp, crown, alpha-crown, not",
+            "must be one of ibp, crown-ibp, crown, alpha-crown, zonotope",
         ),
         (
             ("rounding", "example:toy", "--format", "f9"),

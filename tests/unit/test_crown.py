@@ -16,7 +16,8 @@ from workbench.methods.ibp import ibp
 from workbench.methods.named import find_bounds
 from workbench.region import Region, ball, box
 from workbench.semantics import exact
-from workbench.semantics.plan import Plan, plan_of
+from workbench.semantics.interval import Interval
+from workbench.semantics.plan import plan_of
 
 BENCH = Path(__file__).resolve().parents[3] / "shared" / "bench"
 
@@ -130,7 +131,7 @@ CASES = sorted(p.name for p in (BENCH / "auto_lirpa_bounds").glob("*.npz")) or [
 
 @pytest.mark.parametrize("case", CASES)
 def test_never_looser_than_the_reference(case: str) -> None:
-    """auto_LiRPA's float64 bounds on the same boxes; CROWN of smooth networks is another issue's."""
+    """auto_LiRPA's float64 bounds on the same boxes (some are NaN there)."""
     if case == "absent":
         pytest.skip("the benchmark folder ../shared/bench is not here")
     from workbench.io.onnx import load
@@ -142,9 +143,8 @@ def test_never_looser_than_the_reference(case: str) -> None:
     shape = graph[name].shape
     some = slice(0, None, 5 if "mnist" in case else 1)  # of 64 boxes, thirteen: the rest say the same
     regions = {name: Region(data["x_L"][some].reshape(-1, *shape), data["x_U"][some].reshape(-1, *shape))}
-    smooth = "SIGMOID" in case or "vit" in case
     for method, key in (("ibp", "IBP"), ("crown-ibp", "CROWN-IBP"), ("crown", "CROWN")):
-        if f"f64/{key}/lb" not in data.files or (smooth and method != "ibp"):
+        if f"f64/{key}/lb" not in data.files or np.isnan(data[f"f64/{key}/lb"]).any():
             continue
         found = (
             ibp(plan, regions)
@@ -172,23 +172,23 @@ def test_lines_are_as_many_as_regions_even_where_a_choice_flips(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two walks side by side report one walk's lines, and these hold at sampled points."""
-    tracks: list[int] = []
-    begin = _Walk.__init__
+    twins: list[int] = []
+    fork = _Walk.fork
 
-    def noted(walk: _Walk, plan: Plan, regions: Mapping[str, Region], tracks_: int) -> None:
-        tracks.append(tracks_)
-        begin(walk, plan, regions, tracks_)
+    def noted(walk: _Walk, which: np.ndarray, plain: Mapping[str, Interval]) -> None:
+        twins.extend(which.tolist())
+        fork(walk, which, plain)
 
-    monkeypatch.setattr(_Walk, "__init__", noted)
+    monkeypatch.setattr(_Walk, "fork", noted)
     for seed in range(40):
         rng = np.random.default_rng(seed)
         plan = plan_of(relu_network(rng, (3, 10, 10, 10, 2)))
         centre = rng.normal(size=(count, 1, 3))
-        tracks.clear()
+        twins.clear()
         found = crown(plan, {"x": Region(centre - 0.7, centre + 0.7)})
-        if 2 in tracks:
+        if twins:
             break
-    assert 2 in tracks, "no choice flipped: the test says nothing"
+    assert twins, "no choice flipped: the test says nothing"
     from workbench.semantics import real
     from workbench.semantics.affine import Relaxation
 

@@ -23,6 +23,7 @@ from workbench.semantics.real import run
 
 assert ops.FAMILIES
 OURS = set(OPS) | {"Constant"}
+QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QLinearMatMul", "QLinearConv")
 
 
 def cases() -> list[Any]:
@@ -69,14 +70,15 @@ EXCLUDED: dict[str, Callable[[Any], bool]] = {
 
 
 def prepared(model: ModelProto, feeds: dict[str, np.ndarray[Any, Any]]) -> ModelProto:
-    """The case as a network: integers are constants (shapes, axes, indices), and only first results are asked for."""
+    """The case as a network: integers and scales are constants, and only first results are asked for."""
     changed = ModelProto()
     changed.CopyFrom(model)
     for opset in changed.opset_import:
         # operators were renumbered for new element types only; what is tested here is the same in ours
         opset.version = min(opset.version, NEWEST)
+    scales = {i for n in model.graph.node if n.op_type in QUANTISED for i in n.input[1:]}
     for name, value in feeds.items():
-        if value.dtype.kind in "iub":
+        if value.dtype.kind in "iub" or name in scales:
             changed.graph.initializer.append(numpy_helper.from_array(value, name))
 
     def is_first(output: str) -> bool:

@@ -14,12 +14,15 @@ from functools import cache
 from operator import mul
 from typing import Any
 
+from workbench.certificate import reduced
 from workbench.certificate.format import CannotCheck
 from workbench.certificate.matrices import Matrices, Row
-from workbench.certificate.parts import Empty, Lines, Part, charged, least, lines_of, merged, sums
+from workbench.certificate.parts import Empty, Lines, Part, charged, least, lines_of, sums
 from workbench.certificate.program import Program, Step
 
 Forms = tuple[Sequence[Row], Sequence[Row]]
+Slopes = Mapping[int, Mapping[int, int]]
+NONE: Slopes = {}
 
 
 class Bounds:
@@ -40,15 +43,15 @@ class Bounds:
 
     # ---- R2: intervals
 
-    def _dense(self, i: int) -> tuple[Any, Any, Any]:
-        """An affine step's matrix for `interval` (with its bias, and absolute), and for `forms`."""
+    def _dense(self, i: int) -> tuple[Any, ...]:
+        """An affine step's matrix for `interval` (with its bias, and absolute), for `forms`, and for rows."""
         rows = self.program.steps[i].matrix
         columns = [list(c) for c in zip(*rows, strict=True)]
         size = [[abs(v) for v in c] for c in columns[:-1]]
         split = [[max(v, 0) for v in r[:-1]] + [max(-v, 0) for v in r[:-1]] for r in rows]
         swapped = [r[len(r) // 2 :] + r[: len(r) // 2] for r in split]
         halves = self.matrices.left(split), self.matrices.left(swapped)
-        return self.matrices.prepare(columns), self.matrices.prepare(size), halves
+        return *(self.matrices.prepare(m) for m in (columns, size)), halves, self.matrices.prepare(rows)
 
     def interval(self, i: int, part: Part) -> tuple[list[int], list[int]]:
         """Bounds of step i from those of its sources.
@@ -71,7 +74,7 @@ class Bounds:
             alpha, e = step.matrix[0][0], step.exponent
             down = [v if v >= 0 else alpha * v >> e for v in low]
             return down, [v if v >= 0 else -(-alpha * v >> e) for v in high]
-        matrix, size, _ = self.dense(i)
+        matrix, size, *_ = self.dense(i)
         middle, radius = (
             [a + b for a, b in zip(low, high, strict=True)],
             [b - a for a, b in zip(low, high, strict=True)],
@@ -120,9 +123,9 @@ class Bounds:
                 [*r[:-1], r[-1] + (-v >> e)] for r, v in zip(negative, b, strict=True)
             ]
         if step.kind == "relu":
-            lines, nothing = self.lines(i, part, {}), [0] * (n + 1)
-            below, above = [nothing] * step.size, [nothing] * step.size
-            for j, a, s, t in zip(lines.alive, lines.below, lines.above, lines.offset, strict=True):
+            lines = self.lines(i, part, {})
+            below, above = [list(r) for r in low], [list(r) for r in negative]
+            for j, a, s, t in lines.bent:
                 below[j] = [v * a >> lines.shift for v in low[j]]
                 above[j] = [v * s >> lines.shift for v in negative[j]]
                 below[j][-1] -= charge
@@ -154,28 +157,33 @@ class Bounds:
 
     def rows(
         self,
-        target: int,
-        index: list[int],
         rows: Sequence[Row],
         part: Part,
-        slopes: Mapping[int, Mapping[int, int]] | None = None,
-        multipliers: Mapping[int, Mapping[int, int]] | None = None,
+        slopes: Slopes = NONE,
+        multipliers: Slopes = NONE,
     ) -> list[int]:
-        """Lower bounds of ``rows . v[index]`` for the vector v of step `target`, over the part."""
-        found = self.functions(target, index, rows, part, slopes, multipliers)
-        return least(found, part.box, self.P)
+        """Lower bounds of ``rows . outputs`` over the part."""
+        return least(self.functions(rows, part, slopes, multipliers), part.box, self.P)
 
     def functions(
+        self, rows: Sequence[Row], part: Part, slopes: Slopes = NONE, multipliers: Slopes = NONE
+    ) -> list[Row]:
+        """Linear functions ``[*a, b]`` of the input with ``a . x + b <= rows . outputs``."""
+        if part.reduced is not None:
+            every = part.reduced, part.box, rows, slopes, multipliers, part.phases, self.P
+            return list(reduced.functions(*every))
+        return self.walked(self.program.output, rows, part, slopes, multipliers)
+
+    def walked(
         self,
         target: int,
-        index: list[int],
         rows: Sequence[Row],
         part: Part,
-        slopes: Mapping[int, Mapping[int, int]] | None = None,
-        multipliers: Mapping[int, Mapping[int, int]] | None = None,
+        slopes: Slopes = NONE,
+        multipliers: Slopes = NONE,
         constant: list[int] | None = None,
     ) -> list[Row]:
-        """Linear functions ``[*a, b]`` of the input with ``a . x + b <= rows . v[index] + constant``.
+        """Linear functions ``[*a, b]`` of the input with ``a . x + b <= rows . v + constant``, v of step `target`.
 
         Invariant: result >= sum over pending steps of coefficients . vector + constant.  Each step, last first, is
         replaced by its sources: affine and add exactly, but for coefficients rounded down (R5); relu by its line below
@@ -184,57 +192,49 @@ class Bounds:
         """
         steps = self.program.steps
         constant = constant or [0] * len(rows)
-        pending: dict[int, tuple[list[int], Sequence[Row]]] = {target: (index, list(rows))}
+        pending: dict[int, Sequence[Row]] = {target: rows}
         for i in range(target, 0, -1):
-            if i not in pending or not pending[i][0]:
-                continue  # no coefficients: a sum of nothing
+            if i not in pending:
+                continue
             self.in_time()
-            step, (index, rows) = steps[i], pending.pop(i)
-            source = step.sources[0]
-            known = part.low[source]
+            step, rows = steps[i], pending.pop(i)
+            source, e = step.sources[0], step.exponent
             if step.kind == "shift":
-                b = [step.matrix[0][j] for j in index]
-                constant = [
-                    c + (sum(map(mul, r, b)) >> step.exponent) for c, r in zip(constant, rows, strict=True)
-                ]
-                passed = [(source, index, rows)]
+                added = [sum(map(mul, r, step.matrix[0])) >> e for r in rows]
             elif step.kind == "add":
-                passed = [(k, index, rows) for k in step.sources]
+                added = [0] * len(rows)
             elif step.kind == "relu":
-                index, rows, lost = self._through_lines(
-                    i, index, rows, part, slopes or {}, (multipliers or {}).get(i, {})
-                )
-                constant = [c - d for c, d in zip(constant, lost, strict=True)]
-                passed = [(source, index, rows)]
+                lines = self.lines(i, part, slopes.get(i, {}))
+                passed, added = self._through_lines(lines, rows)
+                for j, m in multipliers.get(i, {}).items():
+                    for one in passed:
+                        one[j] += -m if part.phases[source, j] else m
+                rows = passed
             else:
-                cut, columns, charge = self._cut(i, index, part)
-                e = step.exponent
+                charge = charged(part.low[source], self.P)
                 if step.taps is None:
-                    product = self.matrices.multiply(rows, cut)
-                    constant = [c + (r[-1] >> e) - charge for c, r in zip(constant, product, strict=True)]
+                    product = self.matrices.multiply(rows, self.dense(i)[3])
+                    added = [(r[-1] >> e) - charge for r in product]
                     rows = [[v >> e for v in r[:-1]] for r in product]
                 else:
-                    rows, added = self._scatter(step, index, rows, cut, len(known))
-                    constant = [c + (a >> e) - charge for c, a in zip(constant, added, strict=True)]
-                    rows = [[r[j] >> e for j in columns] for r in rows]
-                passed = [(source, columns, rows)]
-            for k, index, rows in passed:
+                    product, added = self._scatter(step, rows, self.dense(i)[3], steps[source].size)
+                    added = [(a >> e) - charge for a in added]
+                    rows = [[v >> e for v in r] for r in product]
+            constant = sums(constant, added)
+            for k in step.sources:
                 pending[k] = (
-                    merged(pending[k], (index, rows), steps[k].size) if k in pending else (index, rows)
+                    [sums(a, b) for a, b in zip(pending[k], rows, strict=True)] if k in pending else rows
                 )
-        size = steps[0].size
-        index, rows = pending.get(0, ([], [[] for _ in constant]))
-        full = rows if len(index) == size else merged((index, rows), ([], [[] for _ in constant]), size)[1]
-        return [[*r, c] for r, c in zip(full, constant, strict=True)]
+        none = [[0] * steps[0].size] * len(constant)
+        return [[*r, c] for r, c in zip(pending.get(0, none), constant, strict=True)]
 
-    def clip(self, target: int, rows: Sequence[Row], limits: Sequence[int], part: Part) -> bool:
-        """R11: leave out of the part's box what cannot have ``rows . v <= limits``; False where nothing is left.
+    def clip(self, rows: Sequence[Row], limits: Sequence[int], part: Part, slopes: Slopes = NONE) -> bool:
+        """R11: leave out of the part's box what cannot have ``rows . outputs <= limits``; False where nothing is left.
 
         With ``a . x + b <= rows . v`` on the part, such an x has ``a_i x_i <= d - b - (the least a_k x_k, k != i)``.
         """
         low, high = list(part.box[0]), list(part.box[1])
-        everything = list(range(self.program.steps[target].size))
-        for (*a, b), d in zip(self.functions(target, everything, rows, part), limits, strict=True):
+        for (*a, b), d in zip(self.functions(rows, part, slopes), limits, strict=True):
             ends = [c * (l if c >= 0 else h) for c, l, h in zip(a, low, high, strict=True)]
             room = ((d - b) << self.P) - sum(ends)
             if room < 0:
@@ -247,96 +247,57 @@ class Bounds:
         part.box = low, high
         return True
 
-    def _through_lines(
-        self,
-        i: int,
-        index: list[int],
-        rows: Sequence[Row],
-        part: Part,
-        slopes: Mapping[int, Mapping[int, int]],
-        multipliers: Mapping[int, int],
-    ) -> tuple[list[int], Sequence[Row], list[int]]:
-        lines = self.lines(i, part, slopes.get(i, {}))
-        at = {j: k for k, j in enumerate(index)}
-        if (
-            index != lines.alive
-        ):  # elements that are exactly 0 are dropped, and those without coefficient get 0
-            rows = [[r[at[j]] if j in at else 0 for j in lines.alive] for r in rows]
-        found, lost, unit = list[list[int]](), [], 1 << self.P
+    def _through_lines(self, lines: Lines, rows: Sequence[Row]) -> tuple[list[list[int]], list[int]]:
+        """R6: coefficients of a relu's results as coefficients of its operand, and what that adds."""
+        found, added, shift = list[list[int]](), [], lines.shift
         for r in rows:
-            passed, cost = list(r), 0
-            for k, a, s, t in lines.bent:
-                u = passed[k]
-                cost -= min(u, 0) * t
-                passed[k] = u * (a if u >= 0 else s) >> lines.shift
+            passed, gained = list(r), 0
+            for j, a, s, t in lines.bent:
+                u = passed[j]
+                if u < 0:
+                    gained += u * t
+                    u *= s
+                else:
+                    u *= a
+                passed[j] = u >> shift
             found.append(passed)
-            lost.append((cost + unit - 1 >> self.P) + lines.charge)
-        if not multipliers:
-            return lines.alive, found, lost
-        size = self.program.steps[i].size
-        full = merged((lines.alive, found), ([], [[] for _ in found]), size)[1]
-        source = self.program.steps[i].sources[0]
-        for j, m in multipliers.items():
-            for r in full:
-                r[j] += -m if part.phases[source, j] else m
-        return list(range(size)), full, lost
-
-    def _cut(self, i: int, index: list[int], part: Part) -> tuple[Any, list[int], int]:
-        """An affine step's matrix between the elements that matter, ready; those of its source; the charge."""
-        step = self.program.steps[i]
-        columns, charge = self._columns(step.sources[0], part)
-        key = i, tuple(index)
-        if key not in part.cuts:
-            if step.taps is None:
-                matrix = [[*(step.matrix[j][k] for k in columns), step.matrix[j][-1]] for j in index]
-                part.cuts[key] = self.matrices.prepare(matrix)
-            else:
-                part.cuts[key] = self.matrices.prepare(step.matrix)
-        return part.cuts[key], columns, charge
-
-    def _columns(self, source: int, part: Part) -> tuple[list[int], int]:
-        """The elements of a vector that are not exactly 0, and what rounding down their coefficients costs."""
-        step = self.program.steps[source]
-        columns = self.lines(source, part, {}).alive if step.kind == "relu" else list(range(step.size))
-        return columns, charged((part.low[source][j] for j in columns), self.P)
+            added.append((gained >> self.P) - lines.charge)
+        return found, added
 
     def _scatter(
-        self, step: Step, index: list[int], rows: Sequence[Row], cut: Any, width: int
+        self, step: Step, rows: Sequence[Row], matrix: Any, width: int
     ) -> tuple[list[list[int]], list[int]]:
         """A convolution, place by place: its coefficients go back to the elements that the place reads."""
         assert step.taps is not None
-        found, constants = [], []
-        for r in rows:
-            full = [0] * step.size
-            for j, v in zip(index, r, strict=True):
-                full[j] = v
-            places = [p for p in range(step.taps.places) if any(full[p :: step.taps.places])]
+        found, constants, count = [], [], step.taps.places
+        for full in rows:
+            blocks = [full[p::count] for p in range(count)]
+            places = [p for p, b in enumerate(blocks) if any(b)]
             total, constant = [0] * (width + 1), 0  # the last one takes what goes to padding
-            for p, block in (
-                zip(
-                    places,
-                    self.matrices.multiply([full[p :: step.taps.places] for p in places], cut),
-                    strict=True,
-                )
-                if places
-                else ()
-            ):
+            product = self.matrices.multiply([blocks[p] for p in places], matrix) if places else []
+            for p, block in zip(places, product, strict=True):
                 for k, v in zip(step.taps.gather[p], block, strict=False):
                     total[k] += v
                 constant += block[-1]
-            found.append(total)
+            found.append(total[:-1])
             constants.append(constant)
         return found, constants
 
     # ---- all bounds of a part
 
-    def bound(self, part: Part, methods: Sequence[str], slopes: Mapping[int, Mapping[int, int]]) -> None:
+    def bound(self, part: Part, methods: Sequence[str], slopes: Slopes) -> None:
         """Bounds of every step of the part: intervals (R2), and where asked for forms (R3) and rows (R4).
 
         All are bounds, so the larger lower one holds, and so do those of a larger part, which were there before.
         """
+        if part.reduced is not None:
+            if "forms" in methods:
+                raise CannotCheck("there is no rule for forms after reduce: use rows")
+            self.in_time()
+            part.reduced = reduced.bound(part.reduced, part.box, methods, slopes, part.phases, self.P)
+            return
         before, forms = (part.low, part.high), dict[int, Forms]()
-        part.low, part.high, part.lines, part.cuts = [], [], {}, {}
+        part.low, part.high, part.lines = [], [], {}
         sources = {self.program.steps[i].sources[0] for i in self.relus.values()}
         for i in range(len(self.program.steps)):
             self.in_time()
@@ -348,41 +309,34 @@ class Bounds:
             if "forms" in methods:
                 forms[i] = self.forms(i, part, forms)
                 if i in sources:
-                    below, above = forms[i]
-                    self._tighten(
-                        i,
-                        range(len(low)),
-                        least(below, part.box, self.P),
-                        least(above, part.box, self.P),
-                        part,
-                    )
+                    lows, negative = (least(half, part.box, self.P) for half in forms[i])
+                    self._tighten(i, range(len(low)), lows, negative, part)
             if i in sources:
                 self.clamp(i, part)
                 if "rows" in methods:
                     self._by_rows(i, part, slopes)
                     self.clamp(i, part)
 
-    def _by_rows(self, i: int, part: Part, slopes: Mapping[int, Mapping[int, int]]) -> None:
+    def _by_rows(self, i: int, part: Part, slopes: Slopes) -> None:
         unsure = [j for j, (l, u) in enumerate(zip(part.low[i], part.high[i], strict=True)) if l < 0 < u]
         most = max(8, (1 << 20) // max(s.size for s in self.program.steps))
         for first in range(0, len(unsure), most):
             index = unsure[first : first + most]
-            target, at, rows, constant = self._units(i, index, part)
-            both = least(self.functions(target, at, rows, part, slopes, constant=constant), part.box, self.P)
+            target, rows, constant = self._units(i, index, part)
+            found = self.walked(target, rows, part, slopes, constant=constant)
+            both = least(found, part.box, self.P)
             self._tighten(i, index, both[: len(index)], both[len(index) :], part)
 
-    def _units(
-        self, i: int, index: list[int], part: Part
-    ) -> tuple[int, list[int], list[Row], list[int] | None]:
+    def _units(self, i: int, index: list[int], part: Part) -> tuple[int, list[Row], list[int] | None]:
         """Rows that pick +v_j, then -v_j: where v is affine they are read off its matrix instead of multiplied out."""
         step, P = self.program.steps[i], self.P
         if step.kind != "affine":
-            ones = [[(k == j) << P for k in range(len(index))] for j in range(len(index))]
-            return i, index, [*ones, *([-v for v in r] for r in ones)], None
-        columns, charge = self._columns(step.sources[0], part)
+            every = range(step.size)
+            return i, [[(sign << P) * (k == j) for k in every] for sign in (1, -1) for j in index], None
+        charge, e = charged(part.low[step.sources[0]], P), step.exponent
         picked = [[sign * v << P for v in step.matrix[j]] for sign in (1, -1) for j in index]
-        rows: list[Row] = [[r[k] >> step.exponent for k in columns] for r in picked]
-        return step.sources[0], columns, rows, [(r[-1] >> step.exponent) - charge for r in picked]
+        rows: list[Row] = [[v >> e for v in r[:-1]] for r in picked]
+        return step.sources[0], rows, [(r[-1] >> e) - charge for r in picked]
 
     def _tighten(self, i: int, index: Iterable[int], low: list[int], negative: list[int], part: Part) -> None:
         for j, l, n in zip(index, low, negative, strict=True):
@@ -396,3 +350,27 @@ class Bounds:
                 end[i][j] = other(end[i][j], 0)
                 if part.low[i][j] > part.high[i][j]:
                     raise Empty
+
+    def phased(self, part: Part, i: int, j: int, above: bool) -> Part:
+        """R7, R8: the part where element j of step i has a phase: the larger part's bounds hold, cut at 0."""
+        left = part.smaller(phase=(i, j, above))
+        try:
+            if left.reduced is not None:
+                left.reduced = reduced.phased(left.reduced, i, j, left.phases)
+            elif left.low and not left.empty:
+                left.low, left.high = list(left.low), list(left.high)
+                left.low[i], left.high[i] = list(left.low[i]), list(left.high[i])
+                left.lines = {k: v for k, v in left.lines.items() if self.program.steps[k].sources[0] != i}
+                self.clamp(i, left)
+        except Empty:
+            left.empty = True
+        return left
+
+    def reduce(self, part: Part) -> None:
+        """R12: go on with what is left of the network."""
+        if part.reduced is not None:
+            part.reduced = reduced.reduce(part.reduced, part.box, part.phases, self.P)
+            return
+        bounds = list(zip(part.low, part.high, strict=True))
+        part.reduced = reduced.start(self.program, part.box, bounds, part.phases, self.matrices, self.P)
+        part.low, part.high, part.lines = [], [], {}

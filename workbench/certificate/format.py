@@ -22,11 +22,11 @@ DIGITS = 660  # of one number: a float64's largest exact integer form has 635
 
 
 class Rejected(Exception):
-    """The certificate proves nothing: `step` is the first rule that failed."""
+    """The certificate proves nothing: `step` is the first rule that failed, `place` the (case, step) of the proof."""
 
-    def __init__(self, step: str, why: str) -> None:
+    def __init__(self, step: str, why: str, place: tuple[int, int] | None = None) -> None:
         super().__init__(f"{step}: {why}")
-        self.step, self.why = step, why
+        self.step, self.why, self.place = step, why, place
 
 
 class CannotCheck(Exception):

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workbench.certificate.format import Rejected
 from workbench.certificate.matrices import Row
 from workbench.certificate.program import Step
 
+if TYPE_CHECKING:
+    from workbench.certificate.reduced import Reduced
+
 SLOPE = 16  # a slope s in a certificate stands for s / 2**16
+Line = tuple[int, int, int, int, int]  # slopes below and above over 2**shift, offset above, shift, charge: R6
 
 
 @dataclass(frozen=True)
 class Lines:
-    """R6, for one relu: slopes below and above (over ``2**shift``) and offsets above, of the elements in `alive`."""
+    """The lines of one relu: all, and those that are not just z: (element, below, above, offset), and their charge."""
 
-    alive: list[int]
-    below: list[int]
-    above: list[int]
-    offset: list[int]
+    bent: list[tuple[int, int, int, int]]
     shift: int
     charge: int
-
-    @cached_property
-    def bent(self) -> list[tuple[int, int, int, int]]:
-        """(position in `alive`, below, above, offset) of those that are not the line z itself."""
-        every = zip(self.below, self.above, self.offset, strict=True)
-        return [(k, a, s, t) for k, (a, s, t) in enumerate(every) if min(a, s) < 1 << self.shift]
 
 
 class Empty(Exception):
@@ -38,25 +32,26 @@ class Empty(Exception):
 
 @dataclass
 class Part:
-    """A part of the region: a box, and phases of elements; and bounds that hold there, for every step."""
+    """A part of the region: a box, and phases of elements; and bounds that hold there.
+
+    The bounds are of every step (`low`, `high`; with the lines drawn from them), or of what is left of the network
+    (`reduced`).  They are never changed in place, so that parts may share them.
+    """
 
     box: tuple[list[int], list[int]]
     phases: dict[tuple[int, int], bool] = field(default_factory=dict)  # (step, element) -> is it >= 0
     low: list[list[int]] = field(default_factory=list)
     high: list[list[int]] = field(default_factory=list)
     lines: dict[int, Lines] = field(default_factory=dict)
-    cuts: dict[Any, Any] = field(default_factory=dict)
+    reduced: Reduced | None = None
     empty: bool = False
 
     def smaller(
         self, box: tuple[list[int], list[int]] | None = None, phase: tuple[int, int, bool] | None = None
     ) -> Part:
         """A part of this one: its bounds hold there too."""
-        if phase is None:
-            return replace(self, box=box or self.box)
-        i, j, above = phase
-        low, high = [list(v) for v in self.low], [list(v) for v in self.high]
-        return replace(self, phases={**self.phases, (i, j): above}, low=low, high=high, lines={}, cuts={})
+        phases = self.phases if phase is None else {**self.phases, phase[:2]: phase[2]}
+        return replace(self, box=box or self.box, phases=phases)
 
 
 def charged(low: Iterable[int], precision: int) -> int:
@@ -75,46 +70,43 @@ def least(rows: Iterable[Row], box: tuple[list[int], list[int]], precision: int)
     ]
 
 
-def lines_of(step: Step, low: Row, high: Row, chosen: Mapping[int, int], precision: int) -> Lines:
+def line_of(
+    flat: int, exponent: int, low: int, high: int, chosen: int | None, element: int, name: str
+) -> Line:
     """R6: f(z) = max(z, alpha z), 0 <= alpha <= 1, on [l, u] between the lines ``a z`` and ``s z + t``.
 
     Below: z >= 0 gives z >= a z, and z < 0 gives alpha z >= a z, for any alpha <= a <= 1.
     Above: f is convex, so a line that is above it at both ends of [l, u] is above it between them.
-    Where u <= 0 (or l >= 0) f is the line alpha z (or z) itself; alpha = 0 makes the element exactly 0: not alive.
+    Where u <= 0 (or l >= 0) f is the line alpha z (or z) itself.
+    The charge is what rounding down a coefficient of f(z), and one of z, costs: each at most ``max(0, -least)`` (R5).
     """
-    shift = max(SLOPE, step.exponent)
-    one, flat = 1 << shift, step.matrix[0][0] << (shift - step.exponent)
-    found = Lines([], [], [], [], shift, charged(low, precision))
-    for j, (l, u) in enumerate(zip(low, high, strict=True)):
-        if u <= 0 and flat == 0:
-            continue
-        a = s = one if l >= 0 else flat
-        t = 0
-        if l < 0 < u:
-            s = -((l * flat - u * one) // (u - l))
-            t = -(-max(l * flat - s * l, u * one - s * u) >> shift)
-            a = chosen[j] << (shift - SLOPE) if j in chosen else one if u > -l else flat
-            if not flat <= a <= one:
-                raise Rejected(
-                    "R6 relu", f"the slope of element {j} of {step.name[:60]!r} is no slope below it"
-                )
-        for kept, value in ((found.alive, j), (found.below, a), (found.above, s), (found.offset, t)):
-            kept.append(value)
-    return found
+    shift = max(SLOPE, exponent)
+    one, flat = 1 << shift, flat << (shift - exponent)
+    if low >= 0:
+        return one, one, 0, shift, 0
+    charge = -low - (low * flat >> shift)
+    if high <= 0:
+        return flat, flat, 0, shift, charge
+    above = -((low * flat - high * one) // (high - low))
+    offset = -(-max(low * flat - above * low, high * one - above * high) >> shift)
+    below = chosen << (shift - SLOPE) if chosen is not None else one if high > -low else flat
+    if not flat <= below <= one:
+        raise Rejected("R6 relu", f"the slope of element {element} of {name[:60]!r} is no slope below it")
+    return below, above, offset, shift, charge
 
 
-def sums(a: Row, b: Row) -> list[int]:
+def lines_of(step: Step, low: Row, high: Row, chosen: Mapping[int, int], precision: int) -> Lines:
+    """R6 for every element of a relu."""
+    flat, e = step.matrix[0][0], step.exponent
+    bent, total = [], 0
+    for j, (l, h) in enumerate(zip(low, high, strict=True)):
+        if l < 0:
+            below, above, offset, _, charge = line_of(flat, e, l, h, chosen.get(j), j, step.name)
+            bent.append((j, below, above, offset))
+            total += charge if above else 0
+    return Lines(bent, max(SLOPE, e), -(-total >> precision))
+
+
+def sums(a: Sequence[int], b: Sequence[int]) -> list[int]:
     """Element by element."""
     return [x + y for x, y in zip(a, b, strict=True)]
-
-
-def merged(
-    one: tuple[list[int], Sequence[Row]], other: tuple[list[int], Sequence[Row]], size: int
-) -> tuple[list[int], list[list[int]]]:
-    """The sum of two sets of rows, each given on some elements only."""
-    found = [[0] * size for _ in one[1]]
-    for index, rows in (one, other):
-        for full, r in zip(found, rows, strict=True):
-            for j, v in zip(index, r, strict=True):
-                full[j] += v
-    return list(range(size)), found

@@ -23,6 +23,9 @@ from workbench.cli import options as o
 from workbench.cli.bench import bench
 from workbench.cli.check import check
 from workbench.cli.faults import INTERRUPTED, BadInput, OwnVoice, faults_in_one_sentence
+from workbench.cli.libm import libm
+from workbench.cli.page import report
+from workbench.cli.laws import laws
 from workbench.cli.supports import supports
 from workbench.cli.verify import verify
 from workbench.tables import printable
@@ -219,12 +222,15 @@ def lab(
 
 
 app.command(short_help="Check a certificate, exactly.")(check)
+app.command(short_help="Write a certificate as a page that anybody can open.")(report)
 app.command(short_help="Decide a VNN-LIB query: unsat, sat or unknown.")(verify)
 app.command(
     short_help="Say which queries and networks can be decided.",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(supports)
+app.command(short_help="Check every gradient rule, and say how.")(laws)
 app.command(short_help="Decide every instance of a folder, and tabulate.")(bench)
+app.add_typer(libm, name="libm", short_help="Try every input of library functions.")
 
 
 def write_json(answer: dict[str, Any]) -> None:

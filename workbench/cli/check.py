@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,14 +32,15 @@ PROPERTY = Annotated[
     typer.Option("--property", metavar="FILE", help="compare what is claimed with this VNN-LIB file"),
 ]
 CHECKER = Annotated[
-    str, typer.Option("--checker", metavar="C", help="python; coq and lean are not available yet")
+    str,
+    typer.Option(
+        "--checker", metavar="C", help="python, or coq where coqc is installed; lean is not available yet"
+    ),
 ]
 TIMEOUT = Annotated[float, typer.Option("--timeout", metavar="S", help="give up after so many seconds")]
 PURE = Annotated[bool, typer.Option("--pure", help="Python's integers only, without python-flint")]
 JSON = Annotated[bool, typer.Option("--json", help="print JSON in place of text")]
 MISSING = {
-    "coq": "the Coq checker is not a part of this version; --checker python checks the same certificate exactly. "
-    "It will need Coq itself, on Debian and Ubuntu: apt install coq",
     "lean": "the Lean checker is not a part of this version; --checker python checks the same certificate exactly",
 }
 
@@ -62,6 +64,7 @@ def check(
       workbench verify prop_4.vnnlib --network net.onnx --certificate proof.json
       workbench check proof.json --network net.onnx
       workbench check proof.json --network net.onnx --property prop_4.vnnlib --json
+      workbench check proof.json --network net.onnx --checker coq
     """  # noqa: D301 - a backspace, which keeps the lines below it as they are
     with faults_in_one_sentence():
         if checker not in CHECKERS:
@@ -73,7 +76,7 @@ def check(
 
         start = perf_counter()
         try:
-            accepted, how = run(cert, network, asked, timeout, pure)
+            accepted, how = RUN[checker](cert, network, asked, timeout, pure)
         except Rejected as error:
             step, why = printable(error.step), printable(error.why)
             _say(
@@ -90,7 +93,7 @@ def check(
         _say(
             as_data(accepted, network, seconds, how),
             as_json,
-            in_words(accepted, network, asked, seconds, how),
+            in_words(accepted, network, asked, seconds, how, checker),
         )
 
 
@@ -99,16 +102,40 @@ def run(
 ) -> tuple[Accepted, str]:
     """Read and check; also in words how the arithmetic was done."""
     from workbench.certificate.check import check as checked
+    from workbench.certificate.matrices import Matrices
+
+    flint = False if pure else None
+    how = "python-flint's integer matrices" if not pure and Matrices().make else "Python's integers only"
+    return _asked(
+        cert, network, asked, lambda c, other: (checked(c, network=other, flint=flint, seconds=timeout), how)
+    )
+
+
+def run_coq(
+    cert: Path, network: Path | None, asked: Path | None, timeout: float, pure: bool
+) -> tuple[Accepted, str]:
+    """Read, and let Coq check; also in words which Coq."""
+    from workbench.certificate.coq import check_with_coq
+
+    return _asked(cert, network, asked, lambda c, other: check_with_coq(c, network=other, seconds=timeout))
+
+
+def _asked(
+    cert: Path,
+    network: Path | None,
+    asked: Path | None,
+    checked: Callable[[dict[str, Any], dict[str, Any] | None], tuple[Accepted, str]],
+) -> tuple[Accepted, str]:
+    """Read the files, check, and compare what was proved with what was asked."""
     from workbench.certificate.claim import parsed_case
     from workbench.certificate.format import LONGEST, Rejected, loads
-    from workbench.certificate.matrices import Matrices
     from workbench.certificate.onnx_file import read
     from workbench.certificate.program import lower
 
     with cert.open("rb") as file:
         certificate = loads(file.read(LONGEST + 1))
     other = None if network is None else read(network.read_bytes(), network.name)
-    accepted = checked(certificate, network=other, flint=False if pure else None, seconds=timeout)
+    accepted, how = checked(certificate, other)
     if asked is not None:
         from workbench.certificate.produce import claim_of
         from workbench.io.vnnlib import load
@@ -117,63 +144,33 @@ def run(
         wanted = [parsed_case(c, program) for c in claim_of(load(asked), "verified")["cases"]]
         if wanted != list(accepted.cases):
             raise Rejected("property", f"the claim is not about what {asked.name} asks")
-    return (
-        accepted,
-        "python-flint's integer matrices" if not pure and Matrices().make else "Python's integers only",
-    )
+    return accepted, how
 
 
-def in_words(a: Accepted, network: Path | None, asked: Path | None, seconds: float, how: str) -> str:
+# a checker: reads the files and checks, or raises `Rejected` or `CannotCheck`; what was proved, and how in words
+RUN: Mapping[str, Callable[[Path, Path | None, Path | None, float, bool], tuple[Accepted, str]]] = {
+    "python": run,
+    "coq": run_coq,
+}
+
+
+def in_words(
+    a: Accepted,
+    network: Path | None,
+    asked: Path | None,
+    seconds: float,
+    how: str,
+    checker: str = "python",
+) -> str:
     """What was proved, about which bytes, under which assumptions."""
-    from workbench.certificate.check import ASSUMPTIONS
+    from workbench.certificate.words import rows
 
-    if a.verdict == "verified":
-        head = "no input of the region leads to an unsafe output"
-        parts = f"{a.leaves:,} part{'s' if a.leaves != 1 else ''}"
-        proof = f"{parts} of the region, each bounded again; together they cover it"
-    else:
-        head = "the input below lies in the region and leads to an unsafe output"
-        proof = "the counterexample, run in rationals"
-    rows = [
-        ("proved", head),
-        ("network", printable(a.network)),
-        ("sha256", printable(a.sha256) or "none given"),
-    ]
-    if network is None:
-        rows.append(("", "not compared with a file: that takes --network NET.onnx"))
-    else:
-        rows.append(("", f"compared with {network}: the same hash, and all {a.numbers:,} numbers equal"))
-    for number, case in enumerate(a.cases[:4]):
-        ends = [f"[{_short(l)}, {_short(h)}]" for l, h in zip(case.lower, case.upper, strict=True)]
-        more = f" x ... ({len(ends)} inputs)" if len(ends) > 6 else ""
-        rows.append((f"region {number}" if len(a.cases) > 1 else "region", " x ".join(ends[:6]) + more))
-        unsafe = " or ".join("(" + " and ".join(map(str, every)) + ")" for every in case.unsafe[:4])
-        rows.append(
-            (
-                "unsafe",
-                (unsafe or "never") + (f" or ... ({len(case.unsafe)})" if len(case.unsafe) > 4 else ""),
-            )
-        )
-    if len(a.cases) > 4:
-        rows.append(("", f"and {len(a.cases) - 4} more regions"))
-    if asked is not None:
-        rows.append(("", f"compared with {asked}: the same regions and constraints"))
-    if a.point is not None and a.outputs is not None:
-        rows.append(("input", ", ".join(map(_short, a.point[:8])) + (", ..." if len(a.point) > 8 else "")))
-        rows.append(
-            ("outputs", ", ".join(map(_short, a.outputs[:8])) + (", ..." if len(a.outputs) > 8 else ""))
-        )
-    rows += [("proof", proof), ("checked", f"in {seconds:.2f} s, with {how}")]
-    rows += [("assumed" if not k else "", text) for k, text in enumerate(ASSUMPTIONS)]
-    return "\n".join(["accepted", *(f"  {label:<11}{text}" for label, text in rows)])
-
-
-def _short(value: Any) -> str:
-    """A rational for people, about; the claim itself is exact."""
-    try:
-        return f"{float(value):.10g}"
-    except OverflowError:
-        return "beyond 1e308"
+    names = {
+        "network": None if network is None else str(network),
+        "asked": None if asked is None else str(asked),
+    }
+    found = rows(a, **names, seconds=seconds, how=how, checker=checker)
+    return "\n".join(["accepted", *(f"  {label:<11}{printable(text)}" for label, text in found)])
 
 
 def as_data(a: Accepted, network: Path | None, seconds: float, how: str) -> dict[str, Any]:
@@ -224,23 +221,10 @@ def write(file: Path, verdict: Verdict, graph: Graph, network: str, limit: float
     """
     import gzip
 
-    from workbench.certificate import produce
-    from workbench.certificate.format import CannotCheck
+    from workbench.certificate.attach import certificate_of
+    from workbench.certificate.produce import dumps
 
-    if verdict.semantics != "real":
-        raise CannotCheck(
-            f"certificates are about real arithmetic, and this verdict is about {verdict.semantics}"
-        )
-    found = verdict.counterexample
-    certificate = produce.certify(
-        _numbers(graph, network, verdict.digest),
-        verdict.asked,
-        counterexample=None if found is None else (verdict.case, found.point),
-        method=verdict.method,
-        seconds=verdict.seconds,
-        limit=limit,
-    )
-    data = produce.dumps(certificate)
+    data = dumps(certificate_of(verdict, _numbers(graph, network, verdict.digest), limit=limit))
     file.write_bytes(gzip.compress(data, mtime=0) if file.suffix == ".gz" else data)
 
 

@@ -48,7 +48,7 @@ METHOD = Annotated[
         "--method",
         parser=_method,
         metavar=METHODS,
-        help="from the fastest to the tightest; alpha-crown is for dense relu networks",
+        help="from the fastest to the tightest; alpha-crown is for networks with relus",
     ),
 ]
 FORMAT = Annotated[

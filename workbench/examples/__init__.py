@@ -1,4 +1,4 @@
-"""Example networks: three small classifiers of handwritten digits and one for pencil and paper, ready to explore.
+"""Example networks: three classifiers of digits, a collision avoider and one for pencil and paper, ready to explore.
 
 The networks and their data were made by ``tools/train_examples.py`` from scikit-learn's digits: pictures of 8 x 8
 pixels with values in [0, 1].  360 pictures were kept from training; all of them are here.
@@ -21,9 +21,20 @@ from workbench.opening import load
 HERE = Path(__file__).parent
 WHITE = 16  # the files hold whole numbers from 0 to 16
 SHOWN = 2  # pictures of each digit to choose from
-NAMES = ("digits", "digits_conv", "digits_tanh", "toy")
+NAMES = ("digits", "digits_conv", "digits_tanh", "controller", "toy")
+ADVISORIES = ("clear", "weak left", "weak right", "strong left", "strong right")
 
-__all__ = ["NAMES", "digits", "digits_conv", "digits_tanh", "path", "pictures", "toy"]
+__all__ = [
+    "ADVISORIES",
+    "NAMES",
+    "controller",
+    "digits",
+    "digits_conv",
+    "digits_tanh",
+    "path",
+    "pictures",
+    "toy",
+]
 
 
 def path(name: str) -> Path:
@@ -72,6 +83,24 @@ def digits_conv() -> Model:
 def digits_tanh() -> Model:
     """Three dense layers with tanh (64, 32 and 10 neurons); 351 of the 360 test pictures right."""
     return _classifier("digits_tanh")
+
+
+def controller() -> Model:
+    """A toy that avoids collisions (``tools/train_controller.py``): three inputs, two layers of 32 relus, five scores.
+
+    Inputs: how far ahead of us another aircraft is, and how far to the left, in units of 8 km; where it flies, in half
+    turns to the left of our own direction.  Outputs: scores of the advisories `ADVISORIES`; the largest one is given.
+    """
+    seen = {
+        "head-on": (0.5, 0, 1),
+        "from the left": (0.3, 0.4, -0.6),
+        "from the right": (0.3, -0.4, 0.6),
+        "far": (0.9, 0.9, 0),
+    }
+    places = [(label, np.array([place], np.float32)) for label, place in seen.items()]
+    model = load(path("controller"), examples=places, clip=(-1.0, 1.0), origin="wb.examples.controller()")
+    model.eps, model.eps_max = 0.05, 0.5
+    return model
 
 
 def toy() -> Model:

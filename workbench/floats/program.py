@@ -35,7 +35,18 @@ State = Literal["stored", "accumulated", "exact"]
 # Largest error in ulps of the result.  Measured for NumPy 2.4's binary32 on x86-64: exp 2.5, log 3.6, tanh 1.4, sin and
 # cos 1.5, pow 1.0, sigmoid written as 1/(1+exp) 3.4; NVIDIA's table has 2 for exp and tanh.  Rounded up, with room.
 FUNCTIONS: Mapping[str, float] = MappingProxyType(
-    {"exp": 4, "expm1": 4, "log": 5, "log1p": 4, "tanh": 4, "sin": 4, "cos": 4, "erf": 4, "sigmoid": 6, "pow": 4}
+    {
+        "exp": 4,
+        "expm1": 4,
+        "log": 5,
+        "log1p": 4,
+        "tanh": 4,
+        "sin": 4,
+        "cos": 4,
+        "erf": 4,
+        "sigmoid": 6,
+        "pow": 4,
+    }
 )
 
 

@@ -70,7 +70,7 @@ class Quantization:
         ValueError
             An interval that is none, or an unknown kind of codes.
         """
-        low, high = _range_of(kind)
+        low, high = range_of(kind)
         if not (np.isfinite(lower) and np.isfinite(upper) and lower <= upper):
             raise ValueError(f"[{lower}, {upper}] is no interval to cover")
         lower, upper = min(lower, 0.0), max(upper, 0.0)
@@ -161,9 +161,9 @@ def quantize_linear(
     x = np.asarray(x, np.float64)
     if np.isnan(x).any():
         raise ValueError("QuantizeLinear of NaN is not defined: look where it comes from before quantising")
-    low, high = _range_of(kind or ("uint8" if y_zero_point is None else str(np.asarray(y_zero_point).dtype)))
-    scale = _spread(y_scale, x.shape, axis, block_size, "y_scale")
-    zero = 0 if y_zero_point is None else _spread(y_zero_point, x.shape, axis, block_size, "y_zero_point")
+    low, high = range_of(kind or ("uint8" if y_zero_point is None else str(np.asarray(y_zero_point).dtype)))
+    scale = spread_over(y_scale, x.shape, axis, block_size, "y_scale")
+    zero = 0 if y_zero_point is None else spread_over(y_zero_point, x.shape, axis, block_size, "y_zero_point")
     return _codes(_quotient(x, scale, form), zero, low, high)
 
 
@@ -182,12 +182,19 @@ def dequantize_linear(
     Parameters as in `quantize_linear`.
     """
     x = np.asarray(x)
-    scale = _spread(x_scale, x.shape, axis, block_size, "x_scale")
-    zero = 0 if x_zero_point is None else _spread(x_zero_point, x.shape, axis, block_size, "x_zero_point")
+    scale = spread_over(x_scale, x.shape, axis, block_size, "x_scale")
+    zero = 0 if x_zero_point is None else spread_over(x_zero_point, x.shape, axis, block_size, "x_zero_point")
     return _values(x, scale, zero, form)
 
 
-def _range_of(kind: str) -> tuple[int, int]:
+def range_of(kind: str) -> tuple[int, int]:
+    """The least and the greatest code of a type.
+
+    Raises
+    ------
+    ValueError
+        A type that there are no codes of.
+    """
     if kind not in RANGES:
         raise ValueError(f"there are no codes of type {kind!r}: choose one of {', '.join(RANGES)}")
     return RANGES[kind]
@@ -201,10 +208,17 @@ def _above(length: float, steps: int) -> float:
     return float(s)
 
 
-def _spread(values: Any, shape: tuple[int, ...], axis: int, block_size: int, name: str) -> Array:
-    """Scales or zero points for every element."""
+def spread_over(values: Any, shape: tuple[int, ...], axis: int, block_size: int, name: str) -> Array:
+    """Scales or zero points laid out to broadcast against an array of `shape`: per tensor, axis or block.
+
+    Raises
+    ------
+    ValueError
+        A number of them that does not fit; `name` says what they are.
+    """
     v = np.asarray(values)
-    v = v.astype(np.int64 if v.dtype.kind in "iu" or "int" in str(v.dtype) else np.float64)
+    if v.dtype.kind in "iu" or "int" in str(v.dtype):
+        v = v.astype(np.int64)
     if v.size == 1 and not block_size:
         return v.reshape(())
     if not -len(shape) <= axis < len(shape):

@@ -72,6 +72,13 @@ def _cast(attrs: Attributes, where: str) -> Attributes:
     return {"to": element_type(to, where)}
 
 
+def _quantized(attrs: Attributes, where: str) -> Attributes:
+    found = {k: v for k, v in attrs.items() if k in ("axis", "block_size")}
+    if attrs.get("output_dtype", 0):
+        found["output_dtype"] = element_type(attrs["output_dtype"], where)
+    return found
+
+
 def _filled(attrs: Attributes, where: str) -> Attributes:
     value: Any = attrs.get("value", np.zeros(1, np.float32))
     if not isinstance(value, np.ndarray) or value.size != 1:
@@ -87,6 +94,8 @@ CHANGES: dict[str, Callable[[Attributes, str], Attributes]] = {
     "BatchNormalization": _batchnorm,
     "Cast": _cast,
     "ConstantOfShape": _filled,
+    "DequantizeLinear": _keep("axis", "block_size"),
     "Dropout": _keep(),
     "MaxPool": _keep("auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "strides"),
+    "QuantizeLinear": _quantized,
 }

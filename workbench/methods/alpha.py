@@ -59,6 +59,7 @@ def optimise(
     signs: tuple[Array, ...] | None = None,
     slopes: tuple[Array, ...] | None = None,
     enough: Array | float = np.inf,
+    step: float = STEP,
 ) -> Tuned:
     """Raise the lower bounds of rows.
 
@@ -71,6 +72,7 @@ def optimise(
     signs : by layer ``(B, n)``: +1 or -1 where a sign was decided, else 0.
     slopes : to start from; by default CROWN's.
     enough : a bound above which a row needs no more.
+    step : the first step of a slope.
     """
     run = _Run(walk, start, constant, debt, box, signs)
     run.begin(slopes)
@@ -80,11 +82,13 @@ def optimise(
             point = run.bound()
             if number == iterations or bool((run.best > enough).all()):
                 break
-            run.climb(point, number)
+            run.climb(point, number, step)
     return Tuned(run.best, run.kept, run.kept_constant, tuple(run.kept_slopes), tuple(run.kept_arriving))
 
 
-def alpha_walk(chain: Chain, boxes: Boxes, iterations: int, progress: Progress | None = None) -> Walk:
+def alpha_walk(
+    chain: Chain, boxes: Boxes, iterations: int, progress: Progress | None = None, step: float = STEP
+) -> Walk:
     """Bounds of every open neuron with its own slopes, layer by layer; `progress` may stop it."""
 
     def tune(walk: Walk, start: Array, constant: Array, debt: Array, box: Array) -> Array:
@@ -96,7 +100,7 @@ def alpha_walk(chain: Chain, boxes: Boxes, iterations: int, progress: Progress |
             part = slice(first, first + ROWS)
             rows = start[part], constant[part], debt[part], box[part]
             # a neuron whose sign is proved needs no better bound
-            found[part] = optimise(walk, *rows, iterations=iterations, enough=0.0).lower
+            found[part] = optimise(walk, *rows, iterations=iterations, enough=0.0, step=step).lower
         return found
 
     with np.errstate(all="ignore"):
@@ -180,9 +184,9 @@ class _Run:
         middle, radius = self.walk.middle[self.box], self.walk.radius[self.box]
         return np.asarray(middle - np.sign(a) * radius)
 
-    def climb(self, point: Array, number: int) -> None:
+    def climb(self, point: Array, number: int, first: float = STEP) -> None:
         """One step up the gradient, found by pushing the minimisers forward."""
-        x, step = point, STEP * self.shrink**number
+        x, step = point, first * self.shrink**number
         for j in range(self.count):
             layer, a = self.walk.chain.layers[j], self.arriving[j]
             z = product(x, layer.weight.T) + layer.bias

@@ -1,8 +1,9 @@
-"""alpha-CROWN of every neuron (Xu et al. 2021, arXiv:2011.13824), for networks that are dense chains.
+"""alpha-CROWN of every neuron (Xu et al. 2021, arXiv:2011.13824), for networks with relus and their kin.
 
 CROWN first, on the whole graph; then the free slopes of the relus are optimised for every neuron whose sign is open and
-for every output, a row at a time (`methods.alpha`); then intervals carry what is gained to the nodes between.  Each of
-these bounds holds by itself and they are intersected, so that the result is never looser than CROWN.
+for every output, a row at a time (dense chains: `methods.alpha`; other graphs: `methods.reducedalpha`); then intervals
+carry what is gained to the nodes between.  Each of these bounds holds by itself and they are intersected, so that the
+result is never looser than CROWN.
 """
 
 from __future__ import annotations
@@ -14,24 +15,32 @@ import numpy as np
 
 from workbench.graph import Array, GraphError
 from workbench.methods.alpha import alpha_walk, optimise
+from workbench.methods.ascent import climb
 from workbench.methods.bounds import Bounds
 from workbench.methods.chain import Chain, chain_of
 from workbench.methods.crown import crown
 from workbench.methods.dense import ROWS, Boxes, Walk
 from workbench.methods.ibp import boxes
 from workbench.methods.progress import Progress
+from workbench.methods.reducedroot import ground
+from workbench.methods.scene import kinks_of, least, parts_of, scene_of
+from workbench.methods.zonotope import stacked
 from workbench.region import Region
 from workbench.semantics.interval import Interval, propagate
 from workbench.semantics.plan import Plan
 
-ITERATIONS = 20  # gradient steps for each neuron and each output, as auto_LiRPA's default
+ITERATIONS, STEP = (
+    40,
+    0.5,
+)  # gradient steps for each neuron and each output of a chain, and the first one's length
+GENERAL = 20  # gradient steps for other graphs
 
 
 def alpha_crown(
     plan: Plan,
     regions: Mapping[str, Region],
     *,
-    iterations: int = ITERATIONS,
+    iterations: int | None = None,
     rows: Array | None = None,
     progress: Progress | None = None,
 ) -> Bounds:
@@ -39,24 +48,25 @@ def alpha_crown(
 
     Parameters
     ----------
-    plan : the network: affine maps and relus in turn.
+    plan : the network, of one input.
     regions : input name -> region.  Of a ball in another norm than l_inf its box is searched for slopes; CROWN's bounds
         over the ball itself hold as well.
-    iterations : gradient steps for each row.
+    iterations : gradient steps for each row; by default `ITERATIONS` for dense chains and `GENERAL` for other graphs.
     rows : coefficients ``(R, *shape)`` of the first output, whose lower bounds are wanted (`Bounds.margins`).
     progress : called with (fraction done, node name); may raise `Cancelled`.
 
     Raises
     ------
     GraphError
-        A network that is not a dense chain: nothing else is called alpha-CROWN here.
+        A network without a relu or its kin: there is no slope to choose.
     """
     start = perf_counter()
     chain = chain_of(plan)
-    if chain is None:
+    if iterations is None:
+        iterations = GENERAL if chain is None else ITERATIONS
+    if chain is None and not kinks_of(plan):
         raise GraphError(
-            "alpha-crown is for networks that are affine maps and relus in turn, one after another, with small "
-            "matrices; this one is not: choose crown"
+            "alpha-crown chooses slopes of relus, and this network has no relu before its output: choose crown"
         )
 
     def part(first: float, last: float) -> Progress | None:
@@ -68,10 +78,14 @@ def alpha_crown(
     base = crown(plan, regions, neurons="all", rows=rows, progress=part(0.0, 0.3))
     (region,) = regions.values()
     count = region.batch
+    if chain is None:
+        whole, margins = _general(plan, region, base, rows, iterations, part(0.3, 1.0))
+        seconds = perf_counter() - start
+        return Bounds(whole, "alpha-crown", dict(regions), seconds, plan.graph.outputs, base.forms, margins)
     low, high = (e.reshape(count, -1) for e in (region.lower, region.upper))
     known = [_flat(base[layer.node], count) for layer in chain.layers[:-1]]
     start_from = Boxes(low, high, tuple(lo for lo, _ in known), tuple(hi for _, hi in known))
-    walk = alpha_walk(chain, start_from, iterations, part(0.3, 0.9))
+    walk = alpha_walk(chain, start_from, iterations, part(0.3, 0.9), STEP)
     n = chain.layers[-1].weight.shape[0]
     ends = _least(chain, walk, np.concatenate([np.eye(n), -np.eye(n)]), iterations, part(0.9, 0.95))
     found = [*zip(walk.lows, walk.highs, strict=True), (ends[:, :n], -ends[:, n:])]
@@ -86,6 +100,57 @@ def alpha_crown(
         margins = np.fmax(margins, _least(chain, walk, flat, iterations, part(0.95, 1.0)))
     seconds = perf_counter() - start
     return Bounds(whole, "alpha-crown", dict(regions), seconds, plan.graph.outputs, base.forms, margins)
+
+
+def _general(
+    plan: Plan,
+    region: Region,
+    base: Bounds,
+    rows: Array | None,
+    iterations: int,
+    progress: Progress | None,
+) -> tuple[dict[str, Interval], Array | None]:
+    """Other graphs: each region's network is reduced to its open neurons, and their slopes optimised."""
+    name, output = plan.graph.inputs[0], plan.graph[plan.graph.outputs[0]]
+    n = output.size
+    both = np.concatenate([np.eye(n), -np.eye(n)]).reshape(2 * n, *output.shape)
+    asked = np.zeros((0, *output.shape)) if rows is None else np.asarray(rows, np.float64)
+    every = np.concatenate([both, asked])
+    found: list[Mapping[str, Interval]] = []
+    margins = []
+    for k in range(region.batch):
+        part = parts_of(region, np.array([k]))
+        held = {key: v if len(v.lo) == 1 else v[k : k + 1] for key, v in base.items()}
+        lower = _tight(plan, part, every, held, iterations, progress)
+        ends = Interval(lower[:n].reshape(1, *output.shape), -lower[n : 2 * n].reshape(1, *output.shape))
+        held[output.name] = held[output.name].intersect(ends)
+        found.append(propagate(plan, {name: Interval(part.lower, part.upper)}, held))
+        margins.append(lower[2 * n :])
+    whole = {key: stacked([f[key] for f in found]) for key in found[0]}
+    if rows is None or base.margins is None:
+        return whole, None
+    return whole, np.fmax(base.margins, np.stack(margins))
+
+
+def _tight(
+    plan: Plan,
+    region: Region,
+    rows: Array,
+    held: dict[str, Interval],
+    iterations: int,
+    progress: Progress | None,
+) -> Array:
+    """Lower bounds of rows over one region; the neurons' bounds that are gained on the way are put into `held`."""
+    try:
+        base = ground(
+            plan, region, rows, iterations=iterations, last=iterations, bounds=held, progress=progress
+        )
+    except GraphError:  # too many open neurons for their matrices: only the rows' own slopes
+        scene = scene_of(plan, region, held)
+        choice = climb(scene, plan.graph.outputs[0], rows, iterations=iterations).choice
+        return least(scene, plan.graph.outputs[0], rows, choice)
+    held.update(base.bounds)
+    return base.lower
 
 
 def _flat(x: Interval, count: int) -> tuple[Array, Array]:
@@ -105,5 +170,5 @@ def _least(chain: Chain, walk: Walk, rows: Array, iterations: int, progress: Pro
         some = slice(first, first + ROWS)
         with np.errstate(all="ignore"):
             begun = walk.start(rows, box[some], row[some])
-            found[some] = optimise(walk, *begun, box[some], iterations=iterations).lower
+            found[some] = optimise(walk, *begun, box[some], iterations=iterations, step=STEP).lower
     return found.reshape(count, len(rows))

@@ -1,9 +1,10 @@
 """Branch and bound: complete verification, batched, by splitting inputs or the signs of relus.
 
-Where few inputs vary the input's box is split (`methods.inputs`), else the signs of relus (`methods.phases`).  Where an
-unsafe alternative is refuted on a part of the region, it stays refuted on that part's parts.  Every part that is called
-proved rests on bounds that account for their own rounding, so that "verified" is a proof in real arithmetic;
-"falsified" is only said of an input that was replayed.
+Where few inputs vary the input's box is split (`methods.inputs`), else the signs of relus: of a dense chain by
+`methods.phases`, of any other graph by `methods.graphsigns`.  Where an unsafe alternative is refuted on a part of the
+region, it stays refuted on that part's parts.  Every part that is called proved rests on bounds that account for
+their own rounding, so that "verified" is a proof in real arithmetic; "falsified" is only said of an input that was
+replayed.
 
 Work is depth first, the worst parts of a batch first: memory stays small, and the global bound only rises.
 """
@@ -17,12 +18,14 @@ from typing import Literal
 
 import numpy as np
 
-from workbench.graph import Array
+from workbench.graph import Array, GraphError
 from workbench.methods.chain import chain_of
 from workbench.methods.crown import crown
+from workbench.methods.graphsigns import GraphSigns
 from workbench.methods.inputs import InputSplitting
 from workbench.methods.phases import SignSplitting
 from workbench.methods.progress import Cancelled, Progress
+from workbench.methods.scene import kinks_of
 from workbench.methods.suspects import Suspects
 from workbench.methods.tree import Block, Signs, Tree
 from workbench.region import Region
@@ -99,13 +102,16 @@ class _Search:
     def __init__(self, plan: Plan, region: Region, spec: Disjunction, deadline: float | None) -> None:
         self.plan, self.region, self.spec, self.deadline = plan, region, spec, deadline
         self.rows = Rows(spec, plan.graph[plan.graph.outputs[0]].size)
-        self.splitting: InputSplitting | SignSplitting | None = None
-        chain = chain_of(plan)
-        if chain is not None and spec and all(spec):
-            suspects = Suspects(plan, region, spec, self.rows)
-            narrow = int((region.upper > region.lower).sum()) <= NARROW
+        self.splitting: InputSplitting | SignSplitting | GraphSigns | None = None
+        if not (spec and all(spec)):
+            return
+        chain, suspects = chain_of(plan), Suspects(plan, region, spec, self.rows)
+        narrow = int((region.upper > region.lower).sum()) <= NARROW
+        if chain is not None:
             kind = InputSplitting if narrow or len(chain.layers) == 1 else SignSplitting
             self.splitting = kind(chain, region, self.rows, suspects)
+        elif not narrow and kinks_of(plan):
+            self.splitting = GraphSigns(plan, region, self.rows, suspects, deadline)
 
     def question(self) -> str:
         """What a tree of this search belongs to."""
@@ -116,6 +122,8 @@ class _Search:
         """Work until nothing is open, time is up, or somebody stops it."""
         if self.splitting is None:
             return self._once()
+        if isinstance(self.splitting, GraphSigns):
+            self.splitting.progress = progress
         if tree is None:
             tree = Tree(self.question(), [self.splitting.root()])
         elif tree.question != self.question():
@@ -133,9 +141,9 @@ class _Search:
                     words = f"{tree.visited:,} parts, {tree.count + len(block):,} open"
                     progress(min(1.0, tree.done), words)
                 suspect = self.splitting.work(tree, block)
-            except (Cancelled, KeyboardInterrupt, MemoryError) as error:
+            except (Cancelled, KeyboardInterrupt, MemoryError, GraphError) as error:
                 tree.undo()
-                short = isinstance(error, MemoryError)
+                short = isinstance(error, MemoryError | GraphError)
                 why = "it needs more memory than there is" if short else "it was interrupted"
                 return self._stopped(tree, why, interrupted=not short)
             if suspect is not None:

@@ -17,7 +17,8 @@ import numpy as np
 
 from workbench.floats.errors import SMALLEST, raised
 from workbench.graph import Array
-from workbench.op import OPS
+from workbench.methods.errorrows import dot, mixes, roundings
+from workbench.methods.spheres import Kept, Sphere, norm
 from workbench.semantics.affine import Linear, gather
 from workbench.semantics.interval import TINY, UNIT
 from workbench.semantics.plan import Plan, Step
@@ -44,6 +45,9 @@ class ErrorNetwork:
     lost : ``(B or 1, 1)``: what coefficients that underflow on their way through a node are worth at most.
     ends : e flat and finite, as far as it was needed.
     mixing : nodes that mix errors.
+    charges : the part of `source` that pays for float64's rounding, ``(B or 1, n)``.
+    norms : (w, E) of nodes whose errors d are known to have ``sum w d^2 <= E^2``, ``w`` flat (see `methods.spheres`).
+    spheres : what that says of the errors behind them.
     """
 
     plan: Plan
@@ -55,6 +59,9 @@ class ErrorNetwork:
     lost: dict[str, Array] = field(default_factory=dict)
     ends: dict[str, Array] = field(default_factory=dict)
     mixing: set[str] = field(default_factory=set)
+    charges: dict[str, Array] = field(default_factory=dict)
+    norms: dict[str, tuple[Array, float]] = field(default_factory=dict)
+    spheres: dict[str, Sphere] = field(default_factory=dict)
 
     def enter(self, name: str, rho: Array, shift: Array) -> None:
         """An input's own error.  Infinite ones count nothing here: who depends on them is infinite anyway."""
@@ -69,7 +76,7 @@ class ErrorNetwork:
         self.forms[step.node.name] = form
         if mixes(step, form):
             self.mixing.add(step.node.name)
-        terms = _roundings(step, form)
+        terms = roundings(step, form)
         lost: Array = np.zeros((1, 1))
         for operand in step.operands:
             if terms and operand is not None and operand in self.errors:
@@ -79,18 +86,71 @@ class ErrorNetwork:
         with np.errstate(all="ignore"):
             charge = (terms * UNIT) * whole
         self.enter(step.node.name, own + charge, shift)
+        if terms and charge.shape[0] == 1:
+            self.charges[step.node.name] = np.where(np.isfinite(charge), charge, 0.0).reshape(-1)
+        self._behind(step, form)
 
-    def correlated(self, name: str, error: Array) -> Array:
-        """The least of the forward error and of what rows of coefficients find."""
+    def _behind(self, step: Step, form: Form) -> None:
+        """Where the operand's errors lie in a ball, those that an unknown slope leaves open do."""
+        live = [i for i, o in enumerate(step.operands) if o is not None and o in self.errors]
+        if isinstance(form, Linear) or form.picks or len(live) != 1 or form.unfolded(live[0]) is not None:
+            return
+        operand, j = step.operands[live[0]], form.slopes[live[0]]
+        if operand not in self.norms or j is None or j.lo.shape[0] != 1 or j.lo.size != step.node.size:
+            return
+        if step.call.shapes[live[0]] != step.node.shape:
+            return
+        w, radius = self.norms[operand]
+        middle = 0.5 * j.lo + 0.5 * j.hi
+        open_ = np.maximum(j.hi - middle, middle - j.lo).reshape(-1)
+        error = self.errors[operand].reshape(-1)
+        open_ = np.where((w > 0) & np.isfinite(open_) & np.isfinite(error), open_, 0.0)
+        # where the slope is not known, but no weight was given, the box holds alone
+        scale = raised(open_ / np.sqrt(np.where(w > 0, w, 1.0)), 4)
+        box = np.minimum(raised(open_ * np.where(open_ > 0, error, 0.0)), self.source[step.node.name][0])
+        source = self.source[step.node.name][0]
+        box = np.where(open_ > 0, box, 0.0)
+        apart = np.maximum(source - box, 0.0) + 2.0**-48 * source
+        self.spheres[step.node.name] = Sphere(apart, box, scale, radius)
+
+    def take(self, other: ErrorNetwork) -> None:
+        """What another network of the same errors knows."""
+        for name in ("forms", "source", "shift", "lost", "ends", "charges", "norms", "spheres"):
+            getattr(self, name).update(getattr(other, name))
+        self.mixing.update(other.mixing)
+
+    def correlated(self, name: str, error: Array, weights: Array | None = None) -> Array:
+        """The least of the forward error and of what rows of coefficients find.
+
+        weights : flat, >= 0: also find E with ``sum weights d^2 <= E^2`` (`norms`), where there is one region.
+        """
         shape = (self.batch, *self.plan.graph[name].shape)
         best = np.array(np.broadcast_to(error, shape)).reshape(self.batch, -1)
         index = np.flatnonzero((np.isfinite(best) & (best > 0)).any(axis=0))
         rows = self._chunk(name)
+        kept = None
+        if weights is not None and self.batch == 1:
+            index, kept = np.arange(best.shape[1]), Kept(best.shape[1])
         for first in range(0, index.size, rows):
             part = index[first : first + rows]
-            found = self._rows(name, part)
+            found = self._walk(name, self._start(name, part, None), None, kept, part)
             best[:, part] = np.where(np.isfinite(best[:, part]), np.minimum(best[:, part], found), np.inf)
+        if kept is not None and weights is not None:
+            self._ball(name, kept, np.where(np.isfinite(best[0]), weights, 0.0), best[0])
         return best.reshape(shape)
+
+    def _ball(self, name: str, kept: Kept, weights: Array, error: Array) -> None:
+        """The norm of a node's errors, where it says more than their bounds one by one."""
+        direct = any(key[0] == name for key in kept.matrices)
+        own = np.zeros(kept.count) if direct else self.source[name][0]
+        boxes = {
+            (n, closing): self._finite(n)[0] if closing else self.source[n][0] for n, closing in kept.matrices
+        }
+        with np.errstate(all="ignore"):
+            found = norm(kept, weights, own, boxes, self.charges, self.spheres)
+            apart = float(np.sqrt((weights * np.square(np.where(weights > 0, error, 0.0))).sum()))
+        if found < 0.9 * apart:
+            self.norms[name] = weights, found
 
     def _chunk(self, name: str) -> int:
         """How many rows are carried at once."""
@@ -125,8 +185,18 @@ class ErrorNetwork:
         """``(B, R)`` bounds for neurons `index` of `target`; with `record`, which is told each share, the whole way."""
         return self._walk(target, self._start(target, index, record), record)
 
-    def _walk(self, target: str, start: Start, record: Record | None) -> Array:
-        """The walk back from `target`; what has been summed so far, and the coefficients still to carry, in `start`."""
+    def _walk(
+        self,
+        target: str,
+        start: Start,
+        record: Record | None,
+        kept: Kept | None = None,
+        place: Array | None = None,
+    ) -> Array:
+        """The walk back from `target`; what has been summed so far, and the coefficients still to carry, in `start`.
+
+        kept : is told the coefficients at every node that is charged, of the neurons at `place`.
+        """
         total, drift, doubt, pending = start
         best: Array = np.full(total.shape, np.inf)
         wanted = self.plan.upstream(target)
@@ -140,21 +210,30 @@ class ErrorNetwork:
                 owed, drifted, cut = self._charge(name, rows, closing=closing, record=record)
                 if cut is not None:
                     best = np.minimum(best, np.abs(drift) + doubt + total + cut)
+                held = drift, doubt
                 total, drift, doubt = self._add(total, drift, doubt, owed, drifted)
-                if cut is not None and (best <= (1 + NEGLIGIBLE) * (np.abs(drift) + total)).all():
+                last = cut is not None and bool((best <= (1 + NEGLIGIBLE) * (np.abs(drift) + total)).all())
+                if kept is not None and place is not None:
+                    kept.take(place, name, last, rows.reshape(-1, rows[0, 0].size))
+                    kept.signed[place] = (np.abs(held[0]) + held[1])[0]
+                if last:
                     return self._up(best)
                 doubt = doubt + self.lost.get(name, 0.0)
                 for operand, piece in self._through(step, rows):
                     if operand in pending:
                         merged = pending[operand] + piece
                         size = np.abs(merged).reshape(*merged.shape[:2], -1)
-                        doubt = doubt + UNIT * _dot(size, self._finite(operand)[:, :, None])[0]
+                        doubt = doubt + UNIT * dot(size, self._finite(operand)[:, :, None])[0]
                         pending[operand] = merged
                     else:
                         pending[operand] = piece
             for name, rows in pending.items():
                 owed, drifted, _ = self._charge(name, rows, closing=False, record=record)
                 total, drift, doubt = self._add(total, drift, doubt, owed, drifted)
+                if kept is not None and place is not None:
+                    kept.take(place, name, False, rows.reshape(-1, rows[0, 0].size))
+            if kept is not None and place is not None:
+                kept.signed[place] = (np.abs(drift) + doubt)[0]
         return self._up(np.minimum(best, np.abs(drift) + doubt + total))
 
     def _up(self, found: Array) -> Array:
@@ -192,12 +271,15 @@ class ErrorNetwork:
             columns.append(self._finite(name))
         size = np.abs(flat)
         wide = columns if len({c.shape[0] for c in columns}) == 1 else np.broadcast_arrays(*columns)
-        found = list(_dot(size, np.stack(wide, axis=-1)))
+        found = list(dot(size, np.stack(wide, axis=-1)))
         owed = found.pop(0) if some else None
+        sphere = self.spheres.get(name)
+        if sphere is not None and owed is not None and record is None:
+            owed = np.minimum(owed, raised(size @ sphere.apart, size.shape[-1]) + sphere.charge(flat))
         drifted = None
         if shift is not None:
             # a sum of n signed terms errs by at most n u times the sum of their magnitudes
-            drifted = _dot(flat, shift[:, :, None])[0], (flat.shape[-1] + 4) * UNIT * found.pop(0)
+            drifted = dot(flat, shift[:, :, None])[0], (flat.shape[-1] + 4) * UNIT * found.pop(0)
         if record is not None:
             own = source if shift is None else source + np.abs(shift)
             record(name, np.broadcast_to(size * own[:, None], (self.batch, *size.shape[1:])))
@@ -274,41 +356,13 @@ class ErrorNetwork:
         self._rows(target, np.array([index]), record)
         return sorted(found, key=lambda s: -s[2])
 
+    def totals(self, target: str, row: Array, region: int) -> dict[str, float]:
+        """What each node adds to the error of ``row . target``, as `shares` has it of one neuron."""
+        found: dict[str, float] = {}
 
-def mixes(step: Step, form: Form) -> bool:
-    """Whether one result depends on several numbers, so that their errors may cancel."""
-    if OPS[step.node.op].moves:
-        return False
-    if isinstance(form, Linear):
-        maps = [m for m in form.maps if m is not None]
-        small = all(max(m.terms, m.adjoint_terms) <= 4 for m in maps)  # a scale: one number each
-        return len(maps) > 1 or not (small and step.node.size == _size(step.call.shapes[0]))
-    if form.picks:
-        return False  # the error is one operand's
-    live = [j for j in form.slopes if j is not None]
-    return len(live) > 1 or any(u is not None for u in form.unfold)
+        def record(name: str, share: Array) -> None:
+            found[name] = found.get(name, 0.0) + float(share[region, 0].sum())
 
-
-def _roundings(step: Step, form: Form) -> int:
-    """Float64 roundings that one element of the passed-on coefficients can carry."""
-    if isinstance(form, Linear):
-        return max((m.adjoint_terms + m.terms for m in form.maps if m is not None), default=0)
-    most = 4
-    for i, shape in enumerate(step.call.shapes):
-        if shape is None or i >= len(form.slopes) or form.slopes[i] is None:
-            continue
-        unfold = form.unfolded(i)
-        copies = step.node.size // max(1, _size(shape))
-        most = max(most, 4 + (copies if unfold is None else unfold.adjoint_terms))
-    return most
-
-
-def _size(shape: tuple[int, ...] | None) -> int:
-    return int(np.prod(shape or (), dtype=np.int64))
-
-
-def _dot(rows: Array, vectors: Array) -> Array:
-    """``(B or 1, R, n) . (B or 1, n, k) -> (k, B or 1, R)``."""
-    if rows.shape[0] == vectors.shape[0] == 1:
-        return np.asarray((rows[0] @ vectors[0]).T[:, None])
-    return np.asarray(np.moveaxis(np.matmul(rows, vectors), -1, 0))
+        none = np.zeros((self.batch, 1))
+        self._walk(target, (none, none, none, {target: np.asarray(row, np.float64)[None, None]}), record)
+        return found

@@ -7,14 +7,17 @@ a later line depends on, the backward walk of `semantics.affine`; the two are in
 Neurons that the interval already proves stable need no rows: their line is exact whatever tighter bounds say.
 
 Intersecting helps nearly always, but not always: a tighter interval can flip the choice of a relu's lower line, and
-the flipped line may be worse for a later row.  Where a choice flips, the walk is made for twice the batch: the second
-half keeps CROWN's own bounds unintersected (the published algorithm), and the better of the two is reported.  So the
-result is never looser than plain CROWN.
+the flipped line may be worse for a later row.  A region where a choice flips is walked twice from there on: its twin
+keeps CROWN's own bounds unintersected (the published algorithm), and the better of the two is reported (decision 0003).
+
+Regions of a batch are carried together where a row costs less than the Python around it, else one after another, each
+with rows and matrices of its own (decision 0013).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -24,15 +27,20 @@ from workbench.methods.bounds import Bounds
 from workbench.methods.ibp import boxes
 from workbench.methods.progress import Cancelled, Progress
 from workbench.region import Region
-from workbench.semantics.affine import Linear, Lines, Relaxation, describe, gather
+from workbench.semantics.affine import Linear, Relaxation, describe, gather
 from workbench.semantics.backward import INFLATE, Bound, Prepared, Units, backward, prepare
+from workbench.semantics.compact import Sets
 from workbench.semantics.interval import Interval, apply, known
 from workbench.semantics.plan import Plan, Step
+from workbench.semantics.prepared import part_of, ready_part
 
-__all__ = ["Cancelled", "Progress", "crown", "doubled", "lower_ends"]
+__all__ = ["Cancelled", "Progress", "crown", "lower_ends"]
 
 INTERMEDIATE, NEURONS = ("crown", "ibp"), ("needed", "all")
-MEMORY = 16 << 20  # bytes that one batch of coefficient rows may take: near the caches' size, measured best
+MEMORY = 8 << 20  # bytes that one batch of coefficient rows may take: near the caches' size, measured best
+ALONE = 1 << 14  # coefficients of one region's rows from which on it is walked alone
+HELD = 1 << 25  # numbers in the matrices that are kept for all regions of a batch
+ALL = slice(None)
 
 
 def crown(
@@ -66,49 +74,12 @@ def crown(
         raise ValueError(f"neurons must be one of {', '.join(NEURONS)}, not {neurons!r}")
     start = perf_counter()
     with np.errstate(all="ignore"):
-        bounds, forms, margins = _best(plan, regions, intermediate, neurons, rows, progress)
+        walk = _run(plan, _Walk(plan, regions), intermediate, neurons, progress)
+        bounds = {k: walk.better(v) for k, v in walk.bounds.items()}
+        forms = {k: walk.first(v) for k, v in walk.forms.items()}
+        margins = None if rows is None else walk.margins(rows)
     method = "crown" if intermediate == "crown" else "crown-ibp"
     return Bounds(bounds, method, dict(regions), perf_counter() - start, plan.graph.outputs, forms, margins)
-
-
-def _best(
-    plan: Plan,
-    regions: Mapping[str, Region],
-    intermediate: str,
-    neurons: str,
-    rows: Array | None,
-    progress: Progress | None,
-) -> tuple[dict[str, Interval], dict[str, Linear | Relaxation], Array | None]:
-    """One walk, or two side by side where a choice of lines flips."""
-    try:
-        walk = _run(plan, _Walk(plan, regions, 1), intermediate, neurons, progress)
-        bounds, forms = walk.bounds, walk.forms
-    except _ChoiceFlips:
-        walk = _run(plan, _Walk(plan, regions, 2), intermediate, neurons, progress)
-        half = walk.batch // 2
-        bounds = {k: _halves(v, half) for k, v in walk.bounds.items()}
-        forms = {k: _first(v, half) for k, v in walk.forms.items()}
-    return bounds, forms, None if rows is None else walk.margins(rows)
-
-
-class _ChoiceFlips(Exception):
-    """Intersecting changed which line is chosen for some neuron."""
-
-
-def _halves(x: Interval, half: int) -> Interval:
-    """The better of both halves of a doubled batch."""
-    return x if x.lo.shape[0] == 1 else x[:half].intersect(x[half:])
-
-
-def _first(form: Linear | Relaxation, half: int) -> Linear | Relaxation:
-    """The first half's lines: drawn over intersected bounds, which contain the better of both halves."""
-    if isinstance(form, Linear):  # the same for every region
-        return form
-    lower, upper = (
-        Lines(tuple(None if s is None else s[:half] for s in x.slopes), x.offset[:half])
-        for x in (form.lower, form.upper)
-    )
-    return Relaxation(lower, upper, form.unfold)
 
 
 def _run(plan: Plan, walk: _Walk, intermediate: str, neurons: str, progress: Progress | None) -> _Walk:
@@ -117,28 +88,42 @@ def _run(plan: Plan, walk: _Walk, intermediate: str, neurons: str, progress: Pro
         name = step.node.name
         if progress is not None:
             progress(k / len(plan.steps), name)
+        form = None
         if name in plan.live and intermediate == "crown" and walk.is_nonlinear(step):
-            walk.refine_operands(step, everything=neurons == "all")
-        walk.visit(step)
+            form = walk.refine_operands(step, everything=neurons == "all")
+        walk.visit(step, form)
         if name in outputs and name in plan.live:
-            walk.refine(name, np.arange(step.node.size))
+            walk.refine(name, np.ones((walk.batch, step.node.size), bool))
     for name in plan.graph.outputs:
         if name in plan.constants:
             walk.bounds[name] = known(plan, name)
     return walk
 
 
-class _Walk:
-    """State of one run: bounds, lines and what they cost, by node; `tracks` is 2 for a doubled batch."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """Some regions, first to last, and what backward walks over them need."""
 
-    def __init__(self, plan: Plan, regions: Mapping[str, Region], tracks: int) -> None:
-        self.plan, self.tracks = plan, tracks
-        self.regions = {k: r if tracks == 1 else doubled(r) for k, r in regions.items()}
+    which: slice
+    bounds: dict[str, Interval]
+    prepared: dict[str, Prepared]
+    sets: Sets
+
+
+class _Walk:
+    """State of one run: bounds, lines and what they cost, by node, for `count` regions and then their twins.
+
+    `twins` holds which region each twin is of.
+    """
+
+    def __init__(self, plan: Plan, regions: Mapping[str, Region]) -> None:
+        self.plan, self.regions = plan, dict(regions)
         self.bounds: dict[str, Interval] = dict(boxes(plan, self.regions))
-        self.plain: dict[str, Interval] = {}  # CROWN's own bounds, before intersecting
         self.forms: dict[str, Linear | Relaxation] = {}
         self.prepared: dict[str, Prepared] = {}
-        self.batch = max((r.batch for r in self.regions.values()), default=1)
+        self.batch = self.count = max((r.batch for r in self.regions.values()), default=1)
+        self.twins: Array = np.zeros(0, np.int64)
+        self.groups: dict[int, list[_Group]] = {}  # by number of regions in a group
         self.refined: set[str] = set()
         pure = all(r.is_box for r in regions.values())
         # nodes each of whose elements reads one input coordinate; and those that rows would not improve
@@ -152,14 +137,14 @@ class _Walk:
             self.plan.memo[key] = isinstance(describe(self.plan, step, self.bounds), Relaxation)
         return bool(self.plan.memo[key])
 
-    def visit(self, step: Step) -> None:
-        """Interval, lines and majorant of one node."""
+    def visit(self, step: Step, form: Linear | Relaxation | None) -> None:
+        """Interval, lines (unless they are given) and majorant of one node."""
         name = step.node.name
         found = apply(self.plan, step, self.bounds)
         self.bounds[name] = found
         if name not in self.plan.live:
             return
-        form = describe(self.plan, step, self.bounds)
+        form = form or describe(self.plan, step, self.bounds)
         self.forms[name] = form
         self.prepared[name] = prepare(self.plan, step, form, self.bounds)
         if isinstance(form, Linear):
@@ -175,118 +160,190 @@ class _Walk:
             if len(live) == 1 and live[0] in self.exact | self.refined:
                 self.exact.add(name)
 
-    def refine_operands(self, step: Step, *, everything: bool) -> None:
-        """CROWN bounds for the operands of a nonlinear node, where its lines would gain from them."""
+    def refine_operands(self, step: Step, *, everything: bool) -> Linear | Relaxation:
+        """CROWN bounds for the operands of a nonlinear node, where its lines would gain from them; its lines then."""
         form = describe(self.plan, step, self.bounds)
-        mask = None if everything else _open(form)
+        plain: dict[str, Interval] = {}
         for i, operand in enumerate(step.operands):
-            if (
-                operand is None
-                or operand not in self.forms
-                or operand in self.refined
-                or operand in self.exact
-            ):
+            if operand not in self.forms or operand in self.refined or operand in self.exact:
                 continue
-            index = np.arange(self.plan.graph[operand].size) if mask is None else _reach(mask, step, i, form)
-            if index.size:
-                self.refine(operand, index)
-        if self.tracks == 1 and any(o in self.plain for o in step.operands if o is not None):
-            tight = describe(self.plan, step, self.bounds)
-            if _flips(tight, describe(self.plan, step, {**self.bounds, **self.plain})):
-                raise _ChoiceFlips
+            assert operand is not None
+            size = self.plan.graph[operand].size
+            wanted = np.ones((1, size), bool) if everything else _reach(step, i, form)
+            if wanted.any():
+                plain[operand] = self.refine(operand, np.broadcast_to(wanted, (self.batch, size)))
+        if not plain:
+            return form
+        form = describe(self.plan, step, self.bounds)
+        if all(_equal(own, self.bounds[name]) for name, own in plain.items()):
+            return form
+        flipped = _flips(form, describe(self.plan, step, {**self.bounds, **plain}))
+        if flipped is not None:
+            flipped = np.broadcast_to(flipped, (self.batch,))[: self.count].copy()
+            flipped[self.twins] = False
+            if flipped.any():
+                self.fork(np.flatnonzero(flipped), plain)
+                form = describe(self.plan, step, self.bounds)
+        return form
 
-    def refine(self, name: str, index: Array) -> None:
-        """Intersect the bounds of neurons `index` of a node with CROWN's."""
+    def fork(self, which: Array, plain: Mapping[str, Interval]) -> None:
+        """Give twins to some regions: they go on with CROWN's own bounds of the nodes that were just refined."""
+        order = np.concatenate([np.arange(self.batch), which])
+        self.regions = {k: _taken(r, order) for k, r in self.regions.items()}
+        for name, held in self.bounds.items():
+            if name in self.plan.live and len(held.lo) == self.batch:
+                own = plain.get(name, held)
+                lo, hi = (np.concatenate([a, b[which]]) for a, b in ((held.lo, own.lo), (held.hi, own.hi)))
+                self.bounds[name] = Interval(lo, hi, held.simplex)
+        self.batch = len(order)
+        self.twins = np.concatenate([self.twins, which])
+        self.groups.clear()
+        # what was made upstream of the refined nodes is a twin's as well
+        self.prepared = {k: ready_part(v, order) for k, v in self.prepared.items()}
+        self.forms = {k: v.form for k, v in self.prepared.items()}
+
+    def refine(self, name: str, wanted: Array) -> Interval:
+        """Intersect the bounds of neurons of a node ``(B, n)`` with CROWN's; returns CROWN's own."""
         self.refined.add(name)
-        node = self.plan.graph[name]
-        full = (self.batch, *node.shape)
-        lo = np.array(np.broadcast_to(self.bounds[name].lo, full)).reshape(self.batch, -1)
-        hi = np.array(np.broadcast_to(self.bounds[name].hi, full)).reshape(self.batch, -1)
+        held, full = self.bounds[name], (self.batch, *self.plan.graph[name].shape)
+        lo, hi = (np.array(np.broadcast_to(e, full)).reshape(self.batch, -1) for e in (held.lo, held.hi))
         own_lo, own_hi = lo.copy(), hi.copy()
-        for part in self._chunks(name, index):
-            units = Units(part, self.batch)
-            found = backward(self.plan, name, units, self.prepared, self.bounds)
-            low = lower_ends(found, self.regions)
-            own_lo[:, part], own_hi[:, part] = low[:, : part.size], -low[:, part.size :]
-        first = self.batch // self.tracks if name not in self.plan.graph.outputs else self.batch
+        for group, index in self._portions(name, wanted):
+            which = group.which
+            units = Units(index, len(lo[which]))
+            found = backward(self.plan, name, units, group.prepared, group.bounds, sets=group.sets)
+            low = lower_ends(found, self.regions, which)
+            here = which, index
+            own_lo[here], own_hi[here] = low[:, : index.size], -low[:, index.size :]
         np.maximum(lo, own_lo, out=lo), np.minimum(hi, own_hi, out=hi)
-        known = np.isfinite(own_lo[first:]) & np.isfinite(own_hi[first:])
-        lo[first:], hi[first:] = (
-            np.where(known, own_lo[first:], lo[first:]),
-            np.where(known, own_hi[first:], hi[first:]),
-        )
-        self.bounds[name] = Interval(lo.reshape(full), hi.reshape(full), self.bounds[name].simplex)
-        if self.tracks == 1:
-            self.plain[name] = Interval(own_lo.reshape(full), own_hi.reshape(full))
+        # what the interval proves stable has no rows in the published algorithm either
+        own_lo, own_hi = (np.where(wanted, o, e) for o, e in ((own_lo, lo), (own_hi, hi)))
+        known = np.isfinite(own_lo) & np.isfinite(own_hi)
+        own_lo, own_hi = (np.where(known, o, e) for o, e in ((own_lo, lo), (own_hi, hi)))
+        if len(self.twins) and name not in self.plan.graph.outputs:
+            lo[self.count :], hi[self.count :] = own_lo[self.count :], own_hi[self.count :]
+        self.bounds[name] = Interval(lo.reshape(full), hi.reshape(full), held.simplex)
+        return Interval(own_lo.reshape(full), own_hi.reshape(full))
+
+    def better(self, x: Interval) -> Interval:
+        """Of every region, the better of its own bounds and its twin's."""
+        if not len(self.twins) or len(x.lo) != self.batch:
+            return x
+        lo, hi = x.lo[: self.count].copy(), x.hi[: self.count].copy()
+        lo[self.twins] = np.maximum(lo[self.twins], x.lo[self.count :])
+        hi[self.twins] = np.minimum(hi[self.twins], x.hi[self.count :])
+        return Interval(lo, hi, x.simplex)
+
+    def first(self, form: Linear | Relaxation) -> Linear | Relaxation:
+        """Lines of the regions themselves: drawn over intersected bounds, which contain the better of both."""
+        return form if not len(self.twins) or isinstance(form, Linear) else part_of(form, slice(self.count))
 
     def margins(self, rows: Array) -> Array:
-        """Lower bounds ``(B, R)`` of ``rows . output``, the better of both tracks."""
+        """Lower bounds ``(B, R)`` of ``rows . output``, of a region and its twin the better."""
         output = self.plan.graph.outputs[0]
-        full = np.ascontiguousarray(np.broadcast_to(rows, (self.batch, *rows.shape)))
+        full = np.broadcast_to(rows, (self.batch, *rows.shape))
         found = backward(self.plan, output, full, self.prepared, self.bounds)
         low = lower_ends(found, self.regions)
-        half = self.batch // self.tracks
-        return low if self.tracks == 1 else np.maximum(low[:half], low[half:])
+        best = low[: self.count].copy()
+        best[self.twins] = np.maximum(best[self.twins], low[self.count :])
+        return best
 
-    def _chunks(self, name: str, index: Array) -> Iterator[Array]:
-        wanted = self.plan.upstream(name)
-        widest = max([self.plan.graph[n].size for n in [*wanted, *self.plan.graph.inputs]])
-        rows = max(8, MEMORY // (8 * 2 * widest * self.batch))
-        for first in range(0, index.size, rows):
-            yield index[first : first + rows]
+    def _portions(self, name: str, wanted: Array) -> Iterator[tuple[_Group, Array]]:
+        """Groups of regions, and the neurons whose rows are carried together."""
+        upstream = self.plan.upstream(name)
+        widest = max([self.plan.graph[n].size for n in [*upstream, *self.plan.graph.inputs]])
+        each = 2.0 * widest * max(1.0, np.count_nonzero(wanted) / self.batch)
+        many = 1
+        while many < self.batch and each <= ALONE and 16 * many * each <= MEMORY:
+            many *= 2
+        if many not in self.groups:
+            self.groups[many] = self._divided(many)
+        for group in self.groups[many]:
+            if many < self.batch:
+                self._fill(group, upstream)
+            index = np.flatnonzero(wanted[group.which].any(axis=0))
+            rows = max(8, MEMORY // (8 * 2 * widest * many))
+            for first in range(0, index.size, rows):
+                yield group, index[first : first + rows]
+            if many < self.batch and group.sets.held * len(self.groups[many]) > HELD:
+                group.sets.forget()
+
+    def _divided(self, many: int) -> list[_Group]:
+        if many >= self.batch:
+            return [
+                _Group(slice(None), self.bounds, self.prepared, Sets(self.plan, self.bounds, self.prepared))
+            ]
+        found = []
+        for first in range(0, self.batch, many):
+            bounds: dict[str, Interval] = {}
+            ready: dict[str, Prepared] = {}
+            sets = Sets(self.plan, bounds, ready)
+            found.append(_Group(slice(first, first + many), bounds, ready, sets))
+        return found
+
+    def _fill(self, group: _Group, upstream: frozenset[str]) -> None:
+        """The group's part of what stands upstream."""
+        for name in upstream:
+            for one in (name, *(o for o in self.plan.by_name[name].operands if o is not None)):
+                if one in self.bounds and one not in group.bounds:
+                    held = self.bounds[one]
+                    group.bounds[one] = held[group.which] if len(held.lo) > 1 else held
+            if name in self.prepared and name not in group.prepared:
+                group.prepared[name] = ready_part(self.prepared[name], group.which)
 
 
-def doubled(region: Region) -> Region:
-    """Every region twice."""
-    center = None if region.center is None else np.concatenate([region.center, region.center])
-    lower, upper = np.concatenate([region.lower, region.lower]), np.concatenate([region.upper, region.upper])
-    return Region(lower, upper, center, region.eps, region.norm, region.clip)
+def _taken(region: Region, order: Array) -> Region:
+    center = None if region.center is None else region.center[order]
+    return Region(region.lower[order], region.upper[order], center, region.eps, region.norm, region.clip)
 
 
-def _flips(tight: Linear | Relaxation, plain: Linear | Relaxation) -> bool:
-    """Whether some line's slope jumps (rather than shifts) between two descriptions of a node."""
+def _equal(a: Interval, b: Interval) -> bool:
+    return bool((a.lo == b.lo).all() and (a.hi == b.hi).all())
+
+
+def _flips(tight: Linear | Relaxation, plain: Linear | Relaxation) -> Array | None:
+    """By region, whether some line's slope jumps (rather than shifts) between two descriptions of a node."""
     if not isinstance(tight, Relaxation) or not isinstance(plain, Relaxation):
-        return False
+        return None
+    found: Array = np.zeros(1, bool)
     for a, b in zip(
         (*tight.lower.slopes, *tight.upper.slopes), (*plain.lower.slopes, *plain.upper.slopes), strict=True
     ):
-        if a is not None and b is not None and (np.abs(a - b) > 0.75).any():
-            return True
-    return False
+        if a is not None and b is not None:
+            jumps = np.abs(a - b) > 0.75
+            found = found | jumps.any(axis=tuple(range(1, jumps.ndim)))
+    return found
 
 
-def lower_ends(found: Bound, regions: Mapping[str, Region]) -> Array:
-    """Lower bounds ``(B, R)`` of a backward walk's rows: coefficients minimised over the regions, debt paid."""
+def lower_ends(found: Bound, regions: Mapping[str, Region], which: slice = ALL) -> Array:
+    """Lower bounds ``(B, R)`` of a backward walk's rows: coefficients minimised over some regions, debt paid."""
     with np.errstate(all="ignore"):
         low = found.constant - found.debt * INFLATE
         low = np.nextafter(low, -np.inf)
-        for name, coefficients in found.coefficients.items():
-            low = np.nextafter(low + regions[name].minimum(coefficients), -np.inf)
+        for name, rows in found.ends.items():
+            low = np.nextafter(low + regions[name].minimum(rows.values, which, rows.index), -np.inf)
     return np.asarray(np.where(np.isnan(low), -np.inf, low))
 
 
-def _open(form: Linear | Relaxation) -> Array:
-    """Neurons of a nonlinear node whose two lines differ: ``(*shape)``, any region of the batch."""
+def _reach(step: Step, i: int, form: Linear | Relaxation) -> Array:
+    """Neurons of operand i that the neurons whose two lines differ read, ``(B or 1, n)``."""
     assert isinstance(form, Relaxation)
     differ = form.lower.offset != form.upper.offset
     for low, high, unfold in zip(
         form.lower.slopes, form.upper.slopes, form.unfold or (None,) * len(form.lower.slopes), strict=True
     ):
-        a = np.zeros(()) if low is None else low
-        b = np.zeros(()) if high is None else high
-        other = a != b
+        if low is high:
+            continue
+        other = np.asarray((0.0 if low is None else low) != (0.0 if high is None else high))
         differ = differ | (other if unfold is None else other.any(axis=-1))
-    return np.asarray(differ.any(axis=0))
-
-
-def _reach(mask: Array, step: Step, i: int, form: Linear | Relaxation) -> Array:
-    """Flat indices of operand i's neurons that open neurons read."""
-    assert isinstance(form, Relaxation)
     shape = step.call.shapes[i]
     assert shape is not None
     unfold = form.unfold[i] if i < len(form.unfold) else None
-    spread = np.broadcast_to(mask, step.node.shape)[None].astype(np.float64)
+    whole = np.broadcast_to(differ, (len(differ), *step.node.shape))
+    if unfold is None and shape == step.node.shape:
+        return whole.reshape(len(whole), -1)
+    spread = whole.astype(np.float64)
     if unfold is None:
-        return np.flatnonzero(gather(spread, shape))
+        return gather(spread, shape).reshape(len(spread), -1) != 0
     k = unfold.apply(np.zeros((1, *shape))).shape[-1]
-    return np.flatnonzero(unfold.adjoint(np.repeat(spread[..., None], k, axis=-1)))
+    return unfold.adjoint(np.repeat(spread[..., None], k, axis=-1)).reshape(len(spread), -1) != 0

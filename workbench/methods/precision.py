@@ -108,9 +108,7 @@ def cheapest_formats(
     ValueError
         No candidates, an unknown one, or programs of single nodes.
     """
-    programs = sorted((_candidate(c) for c in candidates), key=lambda p: -_width(p))
-    if not programs or any(p.nodes for p in programs):
-        raise ValueError("candidates are one or more programs without programs for single nodes")
+    programs = candidates_of(candidates)
     if before is None or before.margins is None:
         before = crown(plan, regions, neurons="all", rows=rows)
     assert before.margins is not None
@@ -124,7 +122,7 @@ def cheapest_formats(
         if progress is not None:
             progress(min(1.0, proofs / (len(layers) * len(programs))), ", ".join(p.name for p in choice))
         try:
-            program = _together(layers, choice)
+            program = together(layers, choice)
             errors = margin_errors(plan, held, program, rows, inputs=inputs, correlate=correlate)
         except Unbounded:
             return -np.inf
@@ -151,7 +149,7 @@ def cheapest_formats(
     return Precision(
         layers,
         tuple(p.name for p in choice),
-        _together(layers, choice),
+        together(layers, choice),
         sum(layer.bits(p) for layer, p in zip(layers, choice, strict=True)),
         sum(layer.bits(programs[0]) for layer in layers),
         margin,
@@ -180,13 +178,27 @@ def layers_of(plan: Plan) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def _together(layers: Sequence[Layer], choice: Sequence[Semantics]) -> Semantics:
+def together(layers: Sequence[Layer], choice: Sequence[Semantics]) -> Semantics:
     """One program, with another for every node whose layer has other formats than the first."""
     nodes = {n: p for layer, p in zip(layers, choice, strict=True) for n in layer.nodes if p != choice[0]}
     if not nodes:
         return choice[0]
     name = " | ".join(p.name for p in choice)
     return replace(choice[0], name=name, nodes=MappingProxyType(nodes))
+
+
+def candidates_of(given: Sequence[str | Semantics]) -> list[Semantics]:
+    """Candidates as programs, dearest first.
+
+    Raises
+    ------
+    ValueError
+        None, an unknown one, or programs of single nodes.
+    """
+    programs = sorted((_candidate(c) for c in given), key=lambda p: -_width(p))
+    if not programs or any(p.nodes for p in programs):
+        raise ValueError("candidates are one or more programs without programs for single nodes")
+    return programs
 
 
 def _candidate(given: str | Semantics) -> Semantics:

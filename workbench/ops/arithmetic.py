@@ -51,7 +51,7 @@ def _(call: Call, ns: Any, x: Array) -> Array:
 
 @add.rule(interval)
 def _(call: Call, a: Interval, b: Interval) -> Interval:
-    shape = call_shape(call)
+    shape = call.shape
     a, b = (Interval(spread(v.lo, shape), spread(v.hi, shape)) for v in (a, b))
     return not_below_zero(outward(a.lo + b.lo, a.hi + b.hi), (a.lo >= 0) & (b.lo >= 0))
 

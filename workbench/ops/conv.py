@@ -6,6 +6,7 @@ The transposed convolution is the adjoint of a convolution, so that both are one
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -17,6 +18,7 @@ from workbench.limits import check_size
 from workbench.op import Call, Op, UnsupportedOperator, as_float64
 from workbench.ops.generators.convolution import backward, folded, forward, unfolded, widened
 from workbench.ops.generators.linear import linear, weighted
+from workbench.ops.generators.tiles import tiles
 from workbench.ops.generators.window import Window, float_zeros, transposed_window_of, window_of
 from workbench.ops.shape import given
 from workbench.semantics.affine import Linear
@@ -132,6 +134,8 @@ def _form(call: Call) -> Linear:
     terms, back_terms = (gathered, spread) if direct else (spread, gathered)
     rows = _unit_rows(w, win, groups, inner, outer) if direct else None
     first = weighted(w, build, terms, back_terms, rows)
+    if direct:
+        first = replace(first, tiles=lambda: tiles(win, groups, inner, outer))
     rest = (None,) * (len(call.shapes) - 1)
     b = call.constant(2)
     if b is None:
@@ -197,5 +201,38 @@ def _leafwise(call: Call, program: Semantics, ranges: tuple[Interval | None, ...
     return whole.transpose(0, 2, 1).reshape(-1, *call.shape)
 
 
-linear(conv, _form, leafwise=_leafwise)
-linear(transposed, _form)
+def _trained(call: Call, operands: tuple[Array, ...], seed: Array) -> tuple[Array | None, ...]:
+    """The gradient where kernel and bias are being trained.
+
+    y = w * x is bilinear: by x it is the adjoint map; by w[m, c, t] it is the sum, over samples and places, of the
+    outer side's channel m times what tap t of the inner side's channel c sees there.
+    """
+    win, groups = call.cached("window", lambda: geometry(call))
+    direct, w = call.node.op == "Conv", operands[1][0]
+    x, y = operands[0], seed
+    count = max(x.shape[0], y.shape[0])
+    if operands[1].shape[0] != 1:
+        raise UnsupportedOperator(f"{call.node.describe()}: the kernel must be one for all examples")
+    flat = x.reshape(-1, *x.shape[2:])
+    up = y.reshape(-1, *y.shape[2:])
+    found: list[Array | None] = [None] * len(call.shapes)
+    if call.wants(0):
+        there = backward(w, win, groups) if direct else forward(w, win, groups)
+        found[0] = there(up).reshape(y.shape[0], *x.shape[1:])
+    if call.wants(1):
+        if x.shape[0] != y.shape[0]:  # rows of a Jacobian at one point
+            flat = np.broadcast_to(x, (count, *x.shape[1:])).reshape(-1, *x.shape[2:])
+        inner, outer = (flat, up) if direct else (up, flat)
+        places, (m, c) = prod(win.out), w.shape[:2]
+        each = inner.shape[0] // count
+        seen = win.view(win.pad(inner, float_zeros)).reshape(count, each, groups, c * win.taps, places)
+        columns = seen.transpose(0, 2, 1, 4, 3).reshape(count, groups, each * places, c * win.taps)
+        rows = outer.reshape(count, each, groups, m // groups, places).transpose(0, 2, 3, 1, 4)
+        found[1] = np.matmul(rows.reshape(count, groups, m // groups, -1), columns).reshape(count, *w.shape)
+    if call.wants(2):
+        found[2] = y.sum(axis=(1, *range(3, y.ndim)))
+    return tuple(found)
+
+
+linear(conv, _form, leafwise=_leafwise, trained=_trained)
+linear(transposed, _form, trained=_trained)

@@ -174,9 +174,20 @@ def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> t
     form = linear_form(call)
     if form is not None:
         return pull(form, seed)
-    u, v = unfolds(call)
-    a, b = u.apply(operands[0]), v.apply(operands[1])
-    return u.adjoint(seed[..., None] * b), v.adjoint(seed[..., None] * a)
+    left, right = matrix_shapes(call)
+    lead = np.broadcast_shapes(left[:-2], right[:-2])
+    a, b = (x.reshape(x.shape[0], *shape) for x, shape in zip(operands, (left, right), strict=True))
+    y = seed.reshape(seed.shape[0], *lead, left[-2], right[-1])
+    found: list[Array | None] = [None, None]
+    if call.wants(0):
+        found[0] = gather(np.matmul(y, np.swapaxes(b, -1, -2)), left).reshape(-1, *(call.shapes[0] or ()))
+    if call.wants(1):
+        one = int(np.prod(right[:-2], dtype=np.int64)) == 1 and lead == left[:-2]
+        if one:  # one matrix for all: one product
+            a, y = a.reshape(a.shape[0], -1, left[-1]), y.reshape(y.shape[0], -1, right[-1])
+        by_b = np.matmul(np.swapaxes(a, -1, -2), y)
+        found[1] = (by_b if one else gather(by_b, right)).reshape(-1, *(call.shapes[1] or ()))
+    return tuple(found)
 
 
 @gemm.rule(real)
@@ -272,4 +283,25 @@ def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
     return affine_local(call, program, _gemm_form, ranges, kind="scaled", factor=factor)
 
 
-linear(gemm, _gemm_form, kind=None)
+def _gemm_trained(call: Call, operands: tuple[Array, ...], seed: Array) -> tuple[Array | None, ...]:
+    """d(alpha a b + beta c): products of the seed with the other operand, turned as the attributes say."""
+    a, b = (
+        np.swapaxes(x, -1, -2) if call.attr(name, 0) else x
+        for x, name in zip(operands, ("transA", "transB"), strict=False)
+    )
+    y = seed if call.attr("alpha", 1.0) == 1.0 else seed * seed.dtype.type(call.attr("alpha"))
+    found: list[Array | None] = [None] * len(call.shapes)
+    if call.wants(0):
+        found[0] = np.matmul(y, np.swapaxes(b, -1, -2))
+        if call.attr("transA", 0):
+            found[0] = np.swapaxes(found[0], -1, -2)
+    if call.wants(1):
+        turned = call.attr("transB", 0)
+        found[1] = np.matmul(np.swapaxes(y, -1, -2), a) if turned else np.matmul(np.swapaxes(a, -1, -2), y)
+    if call.wants(2):
+        beta = call.attr("beta", 1.0)
+        found[2] = gather(seed if beta == 1.0 else seed * seed.dtype.type(beta), call.shapes[2] or ())
+    return tuple(found)
+
+
+linear(gemm, _gemm_form, kind=None, trained=_gemm_trained)

@@ -107,9 +107,11 @@ def _(call: Call, operands: tuple[Array], value: Array, seed: Array) -> tuple[Ar
     at = np.take_along_axis(
         np.broadcast_to(sources, (*winner.shape[:3], *sources.shape)), np.expand_dims(winner, 3), axis=3
     )[:, :, :, 0]
-    rows = winner.shape[0] * inner[0] * inner[1]
+    n = max(winner.shape[0], seed.shape[0])  # rows of a Jacobian are many seeds at one point
+    at = np.broadcast_to(at, (n, *at.shape[1:]))
+    rows = n * inner[0] * inner[1]
     lanes = np.arange(rows).reshape(rows, *(1,) * len(win.size)) * prod(win.size)
     at = at.reshape(rows, *win.out) + lanes
-    given_back = np.broadcast_to(seed, (winner.shape[0], *call.shape)).ravel()
+    given_back = np.broadcast_to(seed, (n, *call.shape)).ravel()
     total = np.bincount(at.ravel(), given_back, rows * prod(win.size))
     return (total.reshape(-1, *inner),)

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from workbench.graph import Array
+from workbench.graph import Array, GraphError
 from workbench.limits import check_size
 from workbench.op import Call, Op, UnsupportedOperator
 from workbench.ops.generators.linear import movement, moves
@@ -173,4 +173,39 @@ def _gather_maps(call: Call) -> Maps:
     return movement(lambda x: take(x, axis, index), lambda y: put(y, axis, index, shape), copies), None
 
 
-moves(gathering, lambda call, x, _: take(x, *_indices(call)), _gather_maps)
+def _gathered(call: Call, x: Array, index: Array) -> Array:
+    """At constant indices; or at those that every example brings (an embedding of its words), which have no bounds."""
+    if call.constant(1) is not None:
+        return take(x, *_indices(call))
+    axis, at = _brought(call, index)
+    if x.shape[0] == 1:
+        return np.moveaxis(np.take(x[0], at, axis=axis), axis, 0)
+    return np.stack([np.take(row, i, axis=axis) for row, i in zip(*np.broadcast_arrays(x, at), strict=True)])
+
+
+def _brought(call: Call, index: Array) -> tuple[int, Array]:
+    shape = given(call, 0)
+    (axis,) = axes_of((call.attr("axis", 0),), len(shape))
+    n = shape[axis]
+    if index.dtype.kind not in "iu":
+        raise UnsupportedOperator(
+            f"{call.node.describe()}: its indices (operand 1) must be a constant for bounds, "
+            "but they are computed from the input"
+        )
+    if index.size and not (-n <= int(index.min()) and int(index.max()) < n):
+        raise GraphError(f"{call.node.describe()}: an index lies outside axis {axis} of length {n}")
+    return axis, np.where(index < 0, index + n, index).astype(np.intp)
+
+
+def _gather_trained(call: Call, operands: tuple[Array, Array], seed: Array) -> tuple[Array | None, ...]:
+    """Each row of the table is given the sum of what was read from it."""
+    axis, at = _brought(call, operands[1])
+    if axis:
+        raise UnsupportedOperator(f"{call.node.describe()}: only rows of a table (axis 0) are trained")
+    found = np.zeros((seed.shape[0], *given(call, 0)), seed.dtype)
+    for total, i, up in zip(found, np.broadcast_to(at, (seed.shape[0], *at.shape[1:])), seed, strict=True):
+        np.add.at(total, i, up)
+    return found, None
+
+
+moves(gathering, _gathered, _gather_maps, trained=_gather_trained)

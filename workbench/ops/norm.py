@@ -161,4 +161,17 @@ def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Lo
     return Local(raised(rho + np.abs(change) * r + slack), form, change * c + lift)
 
 
-linear(batchnorm, _form, kind=None)
+def _trained(call: Call, operands: tuple[Array, ...], seed: Array) -> tuple[Array | None, ...]:
+    """The gradient where scale, shift, mean or variance are being trained."""
+    x, gamma, _, mean, var = operands
+    wide = (-1, 1, x.shape[2], *(1,) * (x.ndim - 3))
+    gamma, mean, var = (v.reshape(wide) for v in (gamma, mean, var))
+    inverse = 1 / np.sqrt(var + x.dtype.type(_epsilon(call)))
+    centred, axes = x - mean, (1, *range(3, x.ndim))
+    by_scale = (seed * centred * inverse).sum(axis=axes)
+    by_mean = -(seed * gamma * inverse).sum(axis=axes)
+    by_var = (seed * centred * gamma * inverse**3 * x.dtype.type(-0.5)).sum(axis=axes)
+    return seed * gamma * inverse, by_scale, seed.sum(axis=axes), by_mean, by_var
+
+
+linear(batchnorm, _form, kind=None, trained=_trained)

@@ -82,30 +82,33 @@ def _(call: Call, x: Interval) -> Interval:
 def lines(x: Interval, a: float, b: float) -> Relaxation:
     """Lines below and above ``a min(x,0) + b max(x,0)`` over `x`."""
     l, u = x.lo, x.hi
-    kink = (l < 0) & (u > 0)
-    gap = np.where(kink, u - l, 1.0)
-    left, right = np.where(l < 0, l * a, l * b), np.where(u > 0, u * b, u * a)
-    piece = np.where(l >= 0, b, a)
-    chord = np.where(kink, (right - left) / gap, piece)
-    convex = a <= b
-    chord = np.where(kink, np.clip(chord, min(a, b), max(a, b)), chord)
+    piece = np.ascontiguousarray(np.where(l >= 0, b, a))  # so that its flat view is a view
+    at = np.flatnonzero((l < 0) & (u > 0))  # where both pieces apply: few, so that only these are worked on
+    one = Lines((piece,), np.zeros(l.shape))
+    if not at.size:
+        return Relaxation(one, one)
+    l, u = l.reshape(-1)[at], u.reshape(-1)[at]
+    left, right = l * a, u * b
+    chord = np.minimum(np.maximum((right - left) / (u - l), min(a, b)), max(a, b))
     # the offset that puts the chord beyond f at both ends: three roundings an end, charged
     ends = []
     for end, value in ((l, left), (u, right)):
-        offset = value - chord * end
-        slack = 4 * UNIT * (np.abs(value) + np.abs(chord * end)) + 4 * TINY
+        part = chord * end
+        offset = value - part
+        slack = 4 * UNIT * (np.abs(value) + np.abs(part)) + 4 * TINY
         ends.append((offset - slack, offset + slack))
+    convex = a <= b
     beyond = np.maximum(ends[0][1], ends[1][1]) if convex else np.minimum(ends[0][0], ends[1][0])
-    beyond = np.where(kink, beyond, 0.0)
-    if not np.isfinite(beyond).all():  # an infinite end, or one so large that the chord overflows: a constant
-        known = np.isfinite(beyond)
+    known = np.isfinite(beyond)
+    if not known.all():  # an infinite end, or one so large that the chord overflows: a constant
         at_ends = [np.where(np.isnan(v), 0.0, v) for v in (left, right)]  # 0 times infinity: the flat piece
         flat = np.maximum(*at_ends) if convex else np.minimum(*at_ends)
         flat = np.nextafter(flat, np.inf if convex else -np.inf)
         chord, beyond = np.where(known, chord, 0.0), np.where(known, beyond, flat)
-    inner = np.where(kink, np.where(u > -l, b, a), piece)
-    none = np.zeros_like(l)
-    chords, through = Lines((chord,), beyond), Lines((inner,), none)
+    slopes, offsets, inner = piece.copy(), np.zeros(piece.shape), piece
+    slopes.reshape(-1)[at], offsets.reshape(-1)[at] = chord, beyond
+    inner.reshape(-1)[at] = np.where(u > -l, b, a)
+    chords, through = Lines((slopes,), offsets), Lines((inner,), one.offset)
     return Relaxation(through, chords) if convex else Relaxation(chords, through)
 
 
@@ -117,6 +120,8 @@ def _register(op: Op) -> None:
     @op.rule(gradient)
     def _(call: Call, operands: tuple[Array], value: Array, seed: Array) -> tuple[Array]:
         """At 0 the left slope is taken (0 for relu, -1 for abs would be odd: abs takes 0)."""
+        if call.node.op == "Relu":
+            return (seed * (operands[0] > 0),)
         a, b = pieces(call)
         slope: Callable[[Array], Array] = lambda x: np.where(x > 0, b, a)  # noqa: E731
         found = slope(operands[0])

@@ -107,11 +107,14 @@ def _(call: Call, x: Interval) -> Relaxation:
     if lo.shape[-1] > WIDEST:
         ends = [Lines((None,), ungrouped(axes, call.shape, e)) for e in (least, most)]
         return Relaxation(ends[0], ends[1])
-    found = [
-        Lines((ungrouped(axes, call.shape, s),), ungrouped(axes, call.shape, o))
-        for s, o in logit_lines(lo, hi, least, most)
-    ]
-    return Relaxation(found[0], found[1], (unfold_groups(axes, call.shape),))
+    pair = logit_lines(lo, hi, least, most)
+    found = [Lines((ungrouped(axes, call.shape, s),), ungrouped(axes, call.shape, o)) for s, o in pair]
+    gap = None
+    if axes == (x.lo.ndim - 1,):
+        middle = 0.5 * lo[..., None, :] + 0.5 * hi[..., None, :]
+        below, above = ((s * middle).sum(axis=-1) + o for s, o in pair)
+        gap = np.maximum(np.nan_to_num(above - below, nan=0.0, posinf=1.0, neginf=0.0), 0.0)
+    return Relaxation(found[0], found[1], (unfold_groups(axes, call.shape),), gap)
 
 
 def logit_lines(
@@ -141,6 +144,9 @@ def logit_lines(
         b = np.where(own, 0.0, lines.offset)
         if direction < 0:
             r = 1 / (1 + (a * between + b).sum(axis=-1))
+            # a third of the way from the tangent at the middle to the one at the end: flatter lines carry less of
+            # what is lost in the logits themselves
+            r = r + (least - r) / 3
             r = np.where(np.isfinite(r) & (r > 0), r, 0.0)
             constant, factor = 2 * r, r * r
         else:

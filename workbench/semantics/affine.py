@@ -5,7 +5,7 @@ How coefficients are carried backward through them to the inputs stands in `back
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from workbench.graph import Array
@@ -25,6 +25,8 @@ class LinearMap:
     `terms` and `adjoint_terms` bound the number of roundings on the way of one element: the length of the longest sum
     of products, plus the weights' own relative error in units of 2^-53.  0 means pure data movement, exact.
     `rows(index)`, where given, is the adjoint of unit vectors at flat output indices: ``(len(index), *in)``.
+    `tiles()`, where given, is a partition of the operand where few results read each part: pairs of flat indices of
+    operand and result.
     """
 
     apply: Callable[[Array], Array]
@@ -34,6 +36,7 @@ class LinearMap:
     terms: int
     adjoint_terms: int
     rows: Callable[[Array], Array] | None = None
+    tiles: Callable[[], Sequence[tuple[Array, Array]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,11 +69,14 @@ class Relaxation:
 
     `unfold[i]` is None where operand i enters elementwise (with broadcasting), else an exact data movement
     ``(N, *in) -> (N, *out, K)``; the lines then sum over the last axis.
+    `simplex`, where given, says that in real arithmetic the node's values sum to 1 along its last axis (a softmax); it
+    holds the gaps between the lines, ``(B or 1, *out)``, finite and not negative: no bound, but what to weigh by.
     """
 
     lower: Lines
     upper: Lines
     unfold: tuple[LinearMap | None, ...] = ()
+    simplex: Array | None = None
 
 
 def spread(x: Array, shape: tuple[int, ...]) -> Array:

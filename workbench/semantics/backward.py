@@ -13,34 +13,49 @@ TINY too small, and a coefficient of 1e295 makes that matter; the same TINY pays
 underflow (K of them lose K TINY of v, and K terms u TINY < TINY while K terms < 2^52).
 The charges are added up in `debt` (non-negative terms, so their own rounding is relative, covered by the factor
 INFLATE at the end) and subtracted once.  They cost one dot product a node: vectors, not matrices.
+
+Rows are kept on the elements that are not 0 over the regions (`compact`); the others are in [0, 0]: exact.  Where both
+lines of a node are ``y = x``, the coefficient is handed on as it is: no product, no offset, nothing to charge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from workbench.graph import Array
-from workbench.semantics.affine import Linear, Relaxation, gather, same, spread
+from workbench.semantics.affine import Linear, LinearMap, Relaxation, gather, same
+from workbench.semantics.compact import Bent, Cut, Move, Rows, Sets, scattered
 from workbench.semantics.interval import TINY, UNIT, Interval, known
+from workbench.semantics.matrices import matrix_of, size_of
 from workbench.semantics.plan import Plan, Step
+from workbench.semantics.prepared import INFLATE, Prepared, majorant, prepare, terms_of
 
-# covers the relative error of sums of up to 2^32 non-negative charges, and gamma_n against n u
-INFLATE = 1 + 2.0**-20
+__all__ = ["INFLATE", "Bound", "Prepared", "Units", "backward", "majorant", "prepare", "terms_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
     """What a backward walk ends with: ``rows . y >= sum_inputs coefficients . x + constant - debt``.
 
-    coefficients[name] has shape ``(B, R, *shape)``; constant and debt have shape ``(B, R)``.
+    `ends` are rows of some elements of each input, `shapes` the inputs' shapes; constant and debt are ``(B, R)``.
     """
 
-    coefficients: Mapping[str, Array]
+    ends: Mapping[str, Rows]
+    shapes: Mapping[str, tuple[int, ...]]
     constant: Array
     debt: Array
+
+    @property
+    def coefficients(self) -> dict[str, Array]:
+        """By input, ``(B, R, *shape)``: all elements."""
+        return {
+            name: scattered(rows, prod(self.shapes[name])).reshape(*rows.values.shape[:2], *self.shapes[name])
+            for name, rows in self.ends.items()
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,111 +66,14 @@ class Units:
     batch: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """A node made ready for backward walks: its form, and what one unit of coefficient costs there.
-
-    charge : ``(B or 1, n)``: debt a unit of |coefficient|: terms u v, and the bias' own error.
-    magnitude : ``(B or 1, *out)``: v itself, which also bounds the node's absolute value.
-    underflow : ``(B or 1, 1)``: debt for products that underflow.
-    ends : for a pair of lines, ``(B or 1, n, 2)`` columns (charge, offset) for positive and for negative
-        coefficients; for a linear node with a bias, the bias as ``(B or 1, n)``.
-    """
-
-    form: Linear | Relaxation
-    terms: int
-    charge: Array
-    magnitude: Array
-    underflow: Array
-    ends: tuple[Array, Array] | Array | None
-    finite: bool
-
-
-def prepare(plan: Plan, step: Step, form: Linear | Relaxation, bounds: Mapping[str, Interval]) -> Prepared:
-    """Majorant and charges of one node over its operands' bounds."""
-    n = step.node.size
-    terms = terms_of(step, form)
-    v = majorant(plan, step, form, bounds)
-    charge = v.reshape(v.shape[0], n) * (terms * UNIT)
-    if terms:
-        charge = charge + TINY  # that product may underflow, and is multiplied by coefficients of any size
-    if isinstance(form, Linear) and form.bias_error is not None:
-        charge = charge + form.bias_error.reshape(1, n)
-    spare: Array = np.full((1, 1), n * TINY)
-    if terms:
-        for o in step.operands:
-            if o is not None and o in bounds:
-                spare = spare + (terms * TINY) * _total(bounds[o].magnitude)
-    ends: tuple[Array, Array] | Array | None = None
-    if isinstance(form, Relaxation):
-        low, high = (
-            np.broadcast_to(x.offset, (x.offset.shape[0], *step.node.shape)) for x in (form.lower, form.upper)
-        )
-        ends = (
-            _columns(charge, low.reshape(low.shape[0], n)),
-            _columns(-charge, high.reshape(high.shape[0], n)),
-        )
-    elif form.bias is not None:
-        ends = np.broadcast_to(form.bias, (form.bias.shape[0], *step.node.shape)).reshape(
-            form.bias.shape[0], n
-        )
-    whole = [charge, *(ends if isinstance(ends, tuple) else () if ends is None else (ends,))]
-    finite = all(bool(np.isfinite(x).all()) for x in whole)
-    return Prepared(form, terms, charge, v, spare, ends, finite)
-
-
-def _columns(a: Array, b: Array) -> Array:
-    a, b = np.broadcast_arrays(a, b)
-    return np.stack([a, b], axis=2)
-
-
-def majorant(plan: Plan, step: Step, form: Linear | Relaxation, bounds: Mapping[str, Interval]) -> Array:
-    """v: an upper bound of the sum of absolute terms of the node, ``(B or 1, *out)``; also of the node's magnitude."""
-    shape = step.node.shape
-    total: Array = np.zeros((1, *shape))
-    if isinstance(form, Linear):
-        for name, m in zip(step.operands, form.maps, strict=True):
-            if m is not None and name is not None:
-                total = total + m.magnitude(bounds[name].magnitude)
-        if form.bias is not None:
-            total = total + np.abs(form.bias)
-        if form.bias_error is not None:
-            total = total + form.bias_error
-        return total * INFLATE + TINY
-    for lines in (form.lower, form.upper):
-        one: Array = np.abs(lines.offset)
-        for i, name in enumerate(step.operands):
-            slope = lines.slopes[i] if i < len(lines.slopes) else None
-            if slope is None or name is None:
-                continue
-            size = np.abs(plan.number(name)) if name in plan.constants else bounds[name].magnitude
-            unfold = form.unfold[i] if i < len(form.unfold) else None
-            if unfold is None:
-                one = one + np.abs(slope) * spread(size, shape)
-            else:
-                one = one + (np.abs(slope) * unfold.apply(size)).sum(axis=-1)
-        total = np.maximum(total, one)
-    return total * INFLATE + TINY
-
-
-def terms_of(step: Step, form: Linear | Relaxation) -> int:
-    """Roundings that one element of the passed-on coefficients can carry, the sum into the constant included."""
-    longest = step.node.size + 4
-    if isinstance(form, Linear):
-        inner = max((m.adjoint_terms for m in form.maps if m is not None), default=0)
-        return (
-            0 if inner == 0 and form.bias is None else max(inner + 2, longest if form.bias is not None else 0)
-        )
-    copies = max((u.adjoint_terms for u in form.unfold if u is not None), default=0)
-    return max(longest, copies + step.node.size) + 4
-
-
 def backward(
     plan: Plan,
     target: str,
     rows: Array | Units,
     prepared: Mapping[str, Prepared],
     bounds: Mapping[str, Interval],
+    extra: Mapping[str, Array] | None = None,
+    sets: Sets | None = None,
 ) -> Bound:
     """Carry rows of coefficients from `target` back to the inputs.
 
@@ -164,28 +82,31 @@ def backward(
     plan, target : the network and the node that the rows multiply.
     rows : ``(B, R, *shape)`` float64 coefficients, or `Units`; a lower bound of ``rows . target`` is found.
     prepared : by node, from `prepare`, for every live step upstream of the target.
-    bounds : intervals by node; used for constants that are only known as intervals.
+    bounds : intervals by node; used for constants that are only known as intervals, and for what is exactly 0.
+    extra : by node upstream of the target, ``(B, R, *shape)``: what is bounded is ``rows . target + sum extra . node``.
+    sets : of these bounds and prepared nodes, from an earlier walk.
     """
-    pending, constant, debt = _start(plan, target, rows, prepared)
+    sets = sets or Sets(plan, bounds, prepared)
+    pending, constant, debt = _start(plan, target, rows, prepared, sets)
+    for name, given in (extra or {}).items():
+        pending[name], rounded = _merged(sets, pending.get(name), Rows(_rows(given)), bounds[name])
+        debt = debt + rounded
     wanted = plan.upstream(target)
     sizes: dict[str, Array] = {}  # |coefficients| where a node passes them on unchanged
     with np.errstate(all="ignore"):
-        for step in reversed(plan.steps):
-            name = step.node.name
+        for last in reversed(plan.steps):
+            step, name = last, last.node.name
             if name not in pending or name not in wanted:
                 continue
-            coefficients = pending.pop(name)
+            here = pending.pop(name)
             if name not in plan.live:
-                constant, debt = _close(coefficients, bounds[name], constant, debt)
+                constant, debt = _close(here, bounds[name], constant, debt)
                 continue
-            ready = prepared[name]
-            size = sizes.pop(name, None)
-            if isinstance(ready.form, Linear):
-                passed, added, cost, size = _through_linear(ready, coefficients, size)
-            else:
-                passed, added, cost = _through_lines(step, ready, coefficients)
+            step, passed, added, cost, size = _through(
+                step, prepared[name], sets, here, sizes.pop(name, None)
+            )
             if cost is not None:
-                debt = debt + (cost + ready.underflow)
+                debt = debt + cost
             if added is not None:
                 constant = constant + added
                 debt = debt + UNIT * np.abs(constant)
@@ -195,101 +116,209 @@ def backward(
                 if operand in plan.constants:
                     constant, debt = _close(piece, known(plan, operand), constant, debt)
                 elif operand in pending:
-                    merged = pending[operand] + piece
-                    debt = debt + UNIT * _row_dot(np.abs(merged), bounds[operand].magnitude)
-                    pending[operand] = merged
+                    pending[operand], rounded = _merged(sets, pending[operand], piece, bounds[operand])
+                    debt = debt + rounded
                     sizes.pop(operand, None)
                 else:
                     pending[operand] = piece
-                    if (
-                        size is not None and piece is coefficients
-                    ):  # passed on unchanged, not merely rearranged
+                    if size is not None and piece.values is here.values:  # not merely rearranged
                         sizes[operand] = size
-    return Bound(pending, constant, debt)
+    return Bound(pending, {name: plan.graph[name].shape for name in pending}, constant, debt)
 
 
 def _start(
-    plan: Plan, target: str, rows: Array | Units, prepared: Mapping[str, Prepared]
-) -> tuple[dict[str, Array], Array, Array]:
+    plan: Plan, target: str, rows: Array | Units, prepared: Mapping[str, Prepared], sets: Sets
+) -> tuple[dict[str, Rows], Array, Array]:
     """The first coefficients; unit rows of a linear node are read off its weights instead of multiplied out."""
     if not isinstance(rows, Units):
-        return {target: rows}, np.zeros(rows.shape[:2]), np.zeros(rows.shape[:2])
-    index, node = rows.index, plan.graph[target]
-    shape = (rows.batch, 2 * len(index))
-    name, constant, debt = target, np.zeros(shape), np.zeros(shape)
-    while name in prepared:  # through biases, as long as elements stay where they are
-        ready, step = prepared[name], plan.by_name[name]
-        form = ready.form
-        live = [i for i, m in enumerate(form.maps) if m is not None] if isinstance(form, Linear) else []
-        if not isinstance(form, Linear) or len(live) != 1 or (m := form.maps[live[0]]) is None:
-            break
-        if m.rows is None and not (m.terms == 0 and m.adjoint_terms == 0 and m.adjoint is same):
-            break
-        operand = step.operands[live[0]]
-        assert operand is not None
-        cost = ready.charge[:, index]
-        debt = debt + np.concatenate([cost, cost], axis=1) + ready.underflow
-        if form.bias is not None:
-            bias = np.broadcast_to(form.bias, (1, *step.node.shape)).reshape(-1)[index]
-            constant = constant + np.concatenate([bias, -bias])
-            debt = debt + UNIT * np.abs(constant)
-        if m.rows is not None:
-            picked = m.rows(index)
-            both = np.concatenate([picked, -picked])[None]
-            return {operand: np.broadcast_to(both, (rows.batch, *both.shape[1:]))}, constant, debt
-        name = operand
-    node = plan.graph[name]
-    unit = np.zeros((*shape[1:], node.size))
-    unit[np.arange(len(index)), index] = 1.0
-    unit[len(index) + np.arange(len(index)), index] = -1.0
-    both = np.broadcast_to(unit.reshape(1, shape[1], *node.shape), (*shape, *node.shape))
-    return {name: both}, constant, debt
+        zeros = np.zeros(rows.shape[:2])
+        return {target: Rows(_rows(rows))}, zeros, zeros
+    found: dict[str, Rows] = {}
+    shape = (rows.batch, 2 * len(rows.index))
+    constant, debt = np.zeros(shape), np.zeros(shape)
+    todo = [target]
+    while todo:  # through biases and sums of nodes, as long as elements stay where they are
+        name = todo.pop()
+        maps = _direct(prepared.get(name))
+        if maps is None:
+            pieces = [(name, Rows(_both(np.eye(len(rows.index)), rows.batch), rows.index))]
+        else:
+            ready, step = prepared[name], plan.by_name[name]
+            cost = ready.charge[:, rows.index]
+            debt = debt + np.concatenate([cost, cost], axis=1) + ready.underflow
+            if isinstance(ready.form, Linear) and ready.form.bias is not None:
+                bias = np.broadcast_to(ready.form.bias, (1, *step.node.shape)).reshape(-1)[rows.index]
+                constant = constant + np.concatenate([bias, -bias])
+                debt = debt + UNIT * np.abs(constant)
+            pieces = []
+            for i, m in maps:
+                operand = step.operands[i]
+                assert operand is not None
+                if m.rows is None:
+                    todo.append(operand)
+                    continue
+                matrix, active = matrix_of(plan, step, i, m), sets.active(operand)
+                picked = (
+                    m.rows(rows.index).reshape(len(rows.index), -1) if matrix is None else matrix[rows.index]
+                )
+                picked = picked if active is None else picked[:, active]
+                pieces.append((operand, Rows(_both(picked, rows.batch), active)))
+        for operand, piece in pieces:
+            found[operand], rounded = _merged(sets, found.get(operand), piece, sets.bounds[operand])
+            debt = debt + rounded
+    return found, constant, debt
 
 
-def _close(coefficients: Array, held: Interval, constant: Array, debt: Array) -> tuple[Array, Array]:
+def _direct(ready: Prepared | None) -> list[tuple[int, LinearMap]] | None:
+    """The maps of a node through which unit rows pass by looking at weights; None where some other map is there."""
+    if ready is None or not isinstance(ready.form, Linear):
+        return None
+    maps = [(i, m) for i, m in enumerate(ready.form.maps) if m is not None]
+    return maps if maps and all(m.rows is not None or m.adjoint is same for _, m in maps) else None
+
+
+def _rows(given: Array) -> Array:
+    """A copy ``(B, R, n)`` that is ours to change."""
+    return np.array(given.reshape(*given.shape[:2], prod(given.shape[2:])))
+
+
+def _both(picked: Array, batch: int) -> Array:
+    """``(R, k)`` and its negative, for every region: ``(B, 2 R, k)``, ours to change."""
+    both = np.concatenate([picked, -picked])[None]
+    return both if batch == 1 else np.repeat(both, batch, axis=0)
+
+
+def _close(rows: Rows, held: Interval, constant: Array, debt: Array) -> tuple[Array, Array]:
     """End at a constant known only as an interval: take its worse end."""
-    low = np.where(coefficients > 0, held.lo[:, None], held.hi[:, None])
-    low = np.where(coefficients == 0, 0.0, coefficients * low)
-    axes = tuple(range(2, coefficients.ndim))
-    constant = constant + low.sum(axis=axes)
-    n = int(np.prod(coefficients.shape[2:], dtype=np.int64)) + 4
-    debt = debt + n * UNIT * np.abs(low).sum(axis=axes) + UNIT * np.abs(constant) + n * TINY
+    lo, hi = (_flat(v) if rows.index is None else _flat(v)[:, rows.index] for v in (held.lo, held.hi))
+    low = np.where(rows.values > 0, lo[:, None], hi[:, None])
+    low = np.where(rows.values == 0, 0.0, rows.values * low)
+    constant = constant + low.sum(axis=2)
+    n = rows.values.shape[2] + 4
+    debt = debt + n * UNIT * np.abs(low).sum(axis=2) + UNIT * np.abs(constant) + n * TINY
     return constant, debt
 
 
+Passed = list[tuple[int, Rows]]
+
+
+def _merged(sets: Sets, a: Rows | None, b: Rows, held: Interval) -> tuple[Rows, Array | float]:
+    """The sum of two rows of one node, and what its rounding costs."""
+    if a is None:
+        return b, 0.0
+    merged, both = sets.merge(a, b)
+    most = _flat(held.magnitude)
+    most = (most if merged.index is None else most[:, merged.index])[:, both]
+    return merged, UNIT * _dot(np.abs(merged.values[:, :, both]), most, bool(np.isfinite(most).all()))
+
+
+def _through(
+    step: Step, ready: Prepared, sets: Sets, rows: Rows, size: Array | None
+) -> tuple[Step, Passed, Array | None, Array | None, Array | None]:
+    """One node replaced by operands: whose, pieces, what is added to the constant, debt, |coefficients| if known."""
+    if isinstance(ready.form, Linear):
+        cut = sets.cut(step, rows.index, rows.values.shape[0] * rows.values.shape[1])
+        return cut.step, *_through_linear(cut, rows, size)
+    bent = sets.bent(step, rows.index)
+    added: Array | None
+    if bent is None:
+        passed, added, cost = _through_lines(step, ready, scattered(rows, step.node.size))
+    else:
+        passed, added, cost = _through_bent(bent, rows)
+    return step, passed, added, cost + ready.underflow, None
+
+
 def _through_linear(
-    ready: Prepared, coefficients: Array, size: Array | None
-) -> tuple[list[tuple[int, Array]], Array | None, Array | None, Array | None]:
-    """A linear node replaced by its operands: pieces, what is added to the constant, the debt, |coefficients|."""
-    form = ready.form
-    assert isinstance(form, Linear)
-    batch, count = coefficients.shape[:2]
+    cut: Cut, rows: Rows, size: Array | None
+) -> tuple[Passed, Array | None, Array | None, Array | None]:
+    """Linear nodes replaced by the last one's operands."""
+    step, values = cut.step, rows.values
+    batch, count, k = values.shape
     cost = None
-    if ready.terms or form.bias_error is not None:
-        size = np.abs(coefficients) if size is None else size
-        cost = _dot(size, ready.charge, ready.finite)
-    added = None if form.bias is None else _dot(coefficients, np.asarray(ready.ends), ready.finite)
-    flat = coefficients.reshape(batch * count, *coefficients.shape[2:])
-    passed = []
-    for i, m in enumerate(form.maps):
-        if m is not None:
-            piece = coefficients if m.adjoint is same else m.adjoint(flat)
-            passed.append((i, piece if m.adjoint is same else piece.reshape(batch, count, *piece.shape[1:])))
+    if cut.charge is not None:
+        size = np.abs(values) if size is None else size
+        cost = _dot(size, cut.charge, cut.finite) + cut.underflow
+    added = None if cut.bias is None else _dot(values, cut.bias, cut.finite)
+    passed: Passed = []
+    whole = None
+    free = True  # whether the values themselves are still ours to hand on: rows are changed in place later
+    for move in cut.moves:
+        if move.matrices:
+            piece = _multiplied(values.reshape(batch * count, k), move)
+            piece = piece.reshape(batch, count, piece.shape[1])
+        elif move.adjoint is not None:
+            if whole is None:
+                whole = scattered(Rows(values, cut.index), step.node.size).reshape(
+                    batch * count, *step.node.shape
+                )
+            piece = move.adjoint.adjoint(whole).reshape(batch, count, size_of(step, move.position))
+            if move.index is not None:
+                piece = piece[:, :, move.index]
+            elif np.may_share_memory(piece, whole):
+                piece = piece.copy()
+        elif move.take is not None:
+            piece = values[:, :, move.take]
+        else:
+            piece = values if free else values.copy()
+            free = False
+        passed.append((move.position, Rows(piece, move.index)))
     return passed, added, cost, size
 
 
-def _through_lines(
-    step: Step, ready: Prepared, coefficients: Array
-) -> tuple[list[tuple[int, Array]], Array, Array]:
-    """A nonlinear node replaced by its lines: the lower where a coefficient is positive, the upper elsewhere."""
+def _multiplied(values: Array, move: Move) -> Array:
+    """Rows ``(N, k)`` times the matrices of a move, side by side."""
+    if len(move.matrices) == 1 and move.matrices[0][0] is None:
+        return np.asarray(values @ move.matrices[0][1])
+    found = np.empty((len(values), sum(one.shape[1] for _, one in move.matrices)))
+    first = 0
+    for take, one in move.matrices:
+        last = first + one.shape[1]
+        np.matmul(values if take is None else values[:, take], one, out=found[:, first:last])
+        first = last
+    return found
+
+
+def _through_bent(bent: Bent, rows: Rows) -> tuple[Passed, Array | None, Array]:
+    """Lines of one operand, in place: the lower where a coefficient is positive, the upper elsewhere.
+
+    ``max(L,0) d + min(L,0) s`` is ``L (d + s)/2 + |L| (d - s)/2``: no choice is made, which would take most of the time
+    (a half is exact: `Sets.bent`).  Sum and difference of halves, both products and their sum are rounded: by at most
+    7 u |L| max(|d|, |s|); likewise offsets, and two dot products of m terms: by (m + 7) u |L| max|offset|.  Slope times
+    operand and offset are both below v, so that all of it is in `terms_of`.
+    """
+    values = rows.values
+    mine = values if bent.at is None else values[:, :, bent.at]
+    size = np.abs(mine)
+    cost = _dot(size, bent.charge, True)
+    added = None
+    if bent.offset is not None and bent.offset_gap is not None:
+        added = _dot(mine, bent.offset, True) + _dot(size, bent.offset_gap, True)
+    mine *= bent.slope[:, None]
+    size *= bent.slope_gap[:, None]
+    mine += size
+    if bent.at is not None:
+        values[:, :, bent.at] = mine
+    return [(bent.position, rows)], added, cost
+
+
+def _through_lines(step: Step, ready: Prepared, values: Array) -> tuple[Passed, Array, Array]:
+    """Lines of any operands, on all elements ``(B, R, n)``."""
     form, ends = ready.form, ready.ends
     assert isinstance(form, Relaxation)
-    assert isinstance(ends, tuple)
-    batch, count = coefficients.shape[:2]
-    positive = np.maximum(coefficients, 0)
-    negative = coefficients - positive
-    sums = _dot2(positive, ends[0], ready.finite) + _dot2(negative, ends[1], ready.finite)
-    passed = []
+    assert ends is not None
+    batch, count = values.shape[:2]
+    level = np.zeros((batch, count, 1))
+    if form.simplex is not None:
+        values, level = _centred(step, form.simplex, values)
+    cost = _dot(np.abs(values), ready.charge, ready.finite)
+    flat_positive = np.maximum(values, 0)
+    flat_negative = values - flat_positive
+    added = _dot(flat_positive, ends[0], ready.finite) + _dot(flat_negative, ends[1], ready.finite)
+    if form.simplex is not None:
+        added = added + level.sum(axis=2)
+        cost = cost + (UNIT * np.abs(added) + (level.shape[2] * UNIT) * np.abs(level).sum(axis=2))
+    positive, negative = (x.reshape(batch, count, *step.node.shape) for x in (flat_positive, flat_negative))
+    passed: Passed = []
     for i in range(len(step.operands)):
         low = form.lower.slopes[i] if i < len(form.lower.slopes) else None
         high = form.upper.slopes[i] if i < len(form.upper.slopes) else None
@@ -302,46 +331,41 @@ def _through_lines(
         piece = np.zeros(()) if low is None else pos * low[:, None]
         if high is not None:
             other = neg * high[:, None]
-            piece = np.add(
-                piece,
-                other,
-                out=other if other.shape == np.broadcast_shapes(piece.shape, other.shape) else None,
-            )
-        if unfold is None and piece.shape[2:] == shape:
-            passed.append((i, piece))
-            continue
-        piece = piece.reshape(batch * count, *piece.shape[2:])
-        piece = gather(piece, shape) if unfold is None else unfold.adjoint(piece)
-        passed.append((i, piece.reshape(batch, count, *shape)))
-    return passed, sums[..., 1], sums[..., 0]
+            fits = other.shape == np.broadcast_shapes(piece.shape, other.shape)
+            piece = np.add(piece, other, out=other if fits else None)
+        if unfold is not None or piece.shape[2:] != shape:
+            piece = piece.reshape(batch * count, *piece.shape[2:])
+            piece = gather(piece, shape) if unfold is None else unfold.adjoint(piece)
+        piece = piece.reshape(batch, count, size_of(step, i))
+        passed.append((i, Rows(piece if piece.flags.writeable else piece.copy())))
+    return passed, added, cost
+
+
+def _centred(step: Step, gaps: Array, values: Array) -> tuple[Array, Array]:
+    """Coefficients of values that sum to 1 along the last axis, less one number a sum; and these numbers.
+
+    L . y = (L - t) . y + t, for any t: the one that leaves least to lose between the lines, the median of L weighted
+    with the gaps between them.  The difference is rounded once: charged with the node (`terms_of`).
+    """
+    n = step.node.shape[-1]
+    rows = values.reshape(*values.shape[:2], step.node.size // n, n)
+    weights = np.broadcast_to(gaps.reshape(len(gaps), 1, -1, n), rows.shape)
+    order = np.argsort(rows, axis=-1)
+    so_far = np.cumsum(np.take_along_axis(weights, order, axis=-1), axis=-1)
+    middle = np.argmax(so_far >= 0.5 * so_far[..., -1:], axis=-1)[..., None]
+    level = np.take_along_axis(rows, np.take_along_axis(order, middle, axis=-1), axis=-1)
+    return (rows - level).reshape(values.shape), level[..., 0]
 
 
 def _dot(rows: Array, vector: Array, finite: bool) -> Array:
-    """``(B, R, *s) . (B or 1, n) -> (B, R)``; a zero coefficient times infinity is 0."""
-    flat = rows.reshape(*rows.shape[:2], -1)
-    if finite:
-        return np.asarray(np.matmul(flat, vector[:, :, None])[:, :, 0])
-    return np.asarray(np.where(flat == 0, 0.0, flat * vector[:, None]).sum(axis=2))
+    """``(B, R, k) . (B or 1, k) -> (B, R)``; a zero coefficient times infinity is 0."""
+    if not finite:
+        return np.asarray(np.where(rows == 0, 0.0, rows * vector[:, None]).sum(axis=2))
+    batch, count, k = rows.shape
+    if len(vector) == 1:
+        return np.asarray((rows.reshape(batch * count, k) @ vector[0]).reshape(batch, count))
+    return np.asarray(np.matmul(rows, vector[:, :, None])[:, :, 0])
 
 
-def _dot2(rows: Array, columns: Array, finite: bool) -> Array:
-    """``(B, R, *s) . (B or 1, n, 2) -> (B, R, 2)``."""
-    flat = rows.reshape(*rows.shape[:2], -1)
-    if finite:
-        return np.asarray(np.matmul(flat, columns))
-    return np.stack([_dot(rows, columns[:, :, k], False) for k in (0, 1)], axis=2)
-
-
-def _row_dot(rows: Array, vector: Array) -> Array:
-    """``(B, R, *s) . (B or 1, *s) -> (B, R)``; a zero coefficient times infinity is 0."""
-    batch, count = rows.shape[:2]
-    flat, v = rows.reshape(batch, count, -1), np.broadcast_to(vector, (vector.shape[0], *rows.shape[2:]))
-    v = v.reshape(vector.shape[0], -1)
-    if not np.isfinite(v).all():
-        return np.asarray(np.where(flat == 0, 0.0, flat * v[:, None]).sum(axis=2))
-    return np.asarray(np.matmul(flat, v[:, :, None])[:, :, 0])
-
-
-def _total(magnitude: Array) -> Array:
-    """Sum over a node's elements, ``(B or 1, 1)``."""
-    return np.asarray(magnitude.reshape(magnitude.shape[0], -1).sum(axis=1, keepdims=True))
+def _flat(x: Array) -> Array:
+    return x.reshape(x.shape[0], prod(x.shape[1:]))

@@ -80,7 +80,7 @@ class MachineArithmetic:
         return machine.rounded(x).astype(x.dtype)
 
     def whole(self, compute: Callable[..., Array], *pairs: tuple[Array, Array | None]) -> Array:
-        """Sums of integer codes: integer arithmetic is exact in every program; the result is rounded to a float once."""
+        """Sums of integer codes: exact in every program, and rounded to a float once."""
         return self.machine.rounded(compute(FLOAT, *[differences(x, z) for x, z in pairs]))
 
     def matmul(self, x: Array, y: Array) -> Array:

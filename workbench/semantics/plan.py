@@ -6,7 +6,7 @@ shape ``(B, 1, 10)``, whatever B counts (samples, regions, rows of a backward pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import prod
@@ -16,9 +16,10 @@ import numpy as np
 
 from workbench.graph import Array, Graph, GraphError, Node
 from workbench.limits import check_size
-from workbench.op import OPS, Call, as_float64, rule_for
+from workbench.op import OPS, RULES, Call, Meaning, as_float64, rule_for
 from workbench.semantics.real import FLOAT, real
 
+folding = Meaning("folding", "the exact value of a node of constants that takes arithmetic, in float64")
 MOST_WORK = 1 << 33  # multiplications of one product of matrices while a file is read: a second or two
 
 
@@ -124,12 +125,26 @@ def exact_constant(call: Call) -> Array | None:
         return evaluate(call, [None for _ in call.shapes])[0]
     if any(s is not None and c is None for s, c in zip(call.shapes, call.constants, strict=True)):
         return None
+    if (call.node.op, folding.name) in RULES:
+        return folded(call)
     known = OPS.get(call.node.op)
     whole = all(c is None or c.dtype.kind in "iub" for c in call.constants)
     if known is None or not (known.moves or whole):
         return None
     value = evaluate(call, [None if c is None else c[None] for c in call.constants])[0]
     return value if known.moves or value.dtype.kind in "iub" else None
+
+
+def folded(call: Call) -> Array:
+    """The exact value of a node of constants, in float64: the rule of `folding`."""
+    rule = rule_for(call.node, folding)
+    try:
+        found: Array = rule(call, *[None if c is None else c[None] for c in call.constants])
+    except GraphError:
+        raise
+    except (ValueError, TypeError, IndexError, AssertionError) as error:
+        raise _refusal(call, str(error)[:300]) from error
+    return found[0]
 
 
 class LoadingArithmetic:
@@ -168,6 +183,12 @@ class LoadingArithmetic:
             return np.broadcast_to(zero, tuple(1 if i in away else n for i, n in enumerate(x.shape)))
         return FLOAT.sum(x, axis)
 
+    def whole(self, compute: Callable[..., Array], *pairs: tuple[Array, Array | None]) -> Array:
+        """Sums of integers: only their shape is wanted, and zero points are left alone."""
+        kinds = [x.dtype for x, _ in pairs if x.dtype.kind == "f"]
+        found = compute(self, *[x if x.dtype.kind == "f" else x.astype(np.float64) for x, _ in pairs])
+        return np.asarray(found.astype(kinds[0] if kinds else np.float32))
+
 
 LOADING = LoadingArithmetic()
 
@@ -198,6 +219,13 @@ def evaluate(call: Call, operands: Sequence[Array | None]) -> Array:
         if all(o is not None for o in operands):
             raise  # not the file's fault but ours
         raise _refusal(call, "an operand is missing") from error
+
+
+def _element_type(call: Call, value: Array) -> np.dtype[Any]:
+    """The type that a constant node has in the file: of what is folded in float64, that of its float operands."""
+    if (call.node.op, folding.name) not in RULES:
+        return value.dtype
+    return next((c.dtype for c in call.constants if c is not None and c.dtype.kind == "f"), value.dtype)
 
 
 def _refusal(call: Call, why: str) -> GraphError:
@@ -247,7 +275,8 @@ def infer(nodes: Sequence[Node], weights: Mapping[str, Array]) -> tuple[Node, ..
                 done, dtype = replace(node, shape=tuple(result.shape), dtype=str(result.dtype)), result.dtype
             else:
                 constants[node.name] = value
-                done, dtype = replace(node, shape=tuple(value.shape), dtype=str(value.dtype)), value.dtype
+                dtype = _element_type(call, value)
+                done = replace(node, shape=tuple(value.shape), dtype=str(dtype))
         check_size(node.describe(), done.shape)
         shapes[node.name], dtypes[node.name] = done.shape, dtype
         typed.append(done)

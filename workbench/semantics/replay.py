@@ -38,9 +38,10 @@ EXACT: Mapping[str, Callable[..., Fraction]] = MappingProxyType(
         "neg": lambda a: -a,
         "select": lambda a, b, c: b if a >= 0 else c,
         "cast": lambda a: a,
+        "rint": lambda a: Fraction(round(a)),
     }
 )
-CHOICES = ("maximum", "minimum", "abs", "neg", "select")
+CHOICES = ("maximum", "minimum", "abs", "neg", "select", "rint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,9 @@ class _Tape:
 
     def zeros(self, shape: tuple[int, ...], like: Array) -> Array:
         return np.full(shape, self.leaf(np.zeros(())))
+
+    def whole(self, compute: Callable[..., Array], *pairs: tuple[Array, Array | None]) -> Array:
+        raise GraphError("its sums are of integers and exact: there are no roundings to replay")
 
     def cast(self, x: Array, to: str) -> Array:
         return self._note("cast", x.shape, x, detail=to)

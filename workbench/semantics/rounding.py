@@ -67,6 +67,8 @@ class Local:
     shift : ``(B or 1, *out)`` or None: the part of t whose sign is known, such as what rounding the weights does.
     state : what `Semantics.finish` still has to round: "stored" nothing, "accumulated", or "exact".
     assumptions : what the rule rests on beside IEEE arithmetic, as sentences.
+    jumps : the operator is not continuous: part of t is that it jumps between the real and the float operand, so that
+        t is more than what a program does to the operator's value at the float operand.
     """
 
     rho: Array
@@ -74,6 +76,7 @@ class Local:
     shift: Array | None = None
     state: State = "accumulated"
     assumptions: tuple[str, ...] = ()
+    jumps: bool = False
 
 
 def exactly(call: Call, form: Form) -> Local:
@@ -135,7 +138,7 @@ def errors_through(
         size = times(j.magnitude, laid)
         radius = times(np.maximum(j.hi - _middle(j), _middle(j) - j.lo), laid)
         if form.unfolded(i) is not None:
-            count += laid.shape[-1]
+            count += laid.shape[-1] + _unfold_terms(form, i)
             size, radius = size.sum(axis=-1), radius.sum(axis=-1)
         whole, rest = whole + size, rest + radius
     return raised(whole, count), raised(rest, count)
@@ -166,7 +169,13 @@ def _picked(form: Slopes, errors: tuple[Array | None, ...], shape: tuple[int, ..
 
 def _laid_out(form: Slopes, i: int, e: Array, shape: tuple[int, ...]) -> Array:
     unfold = form.unfolded(i)
-    return spread(e, shape) if unfold is None else unfold.apply(e)
+    return spread(e, shape) if unfold is None else unfold.magnitude(e)
+
+
+def _unfold_terms(form: Slopes, i: int) -> int:
+    """Roundings that laying out an operand takes: none where it only moves."""
+    unfold = form.unfolded(i)
+    return 0 if unfold is None else unfold.terms
 
 
 def _middle(j: Interval) -> Array:

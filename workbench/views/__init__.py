@@ -1,8 +1,10 @@
 """Views of a `Model`: thin widgets, plain plotly figures, a picture without a browser.  No mathematics lives here."""
 
 from workbench.views.branchview import BranchView
+from workbench.views.certificateview import CertificateView, certificate_view
 from workbench.views.figures import NEUTRAL, errors, widths
 from workbench.views.floatinspector import FloatInspector, float_inspector
+from workbench.views.precisiontuner import PrecisionTuner
 from workbench.views.relaxationexplorer import RelaxationExplorer, relaxation_explorer
 from workbench.views.replayview import ReplayView
 from workbench.views.roundoffmap import RoundoffMap
@@ -13,13 +15,16 @@ __all__ = [
     "NEUTRAL",
     "BoundsView",
     "BranchView",
+    "CertificateView",
     "FloatInspector",
     "GraphView",
+    "PrecisionTuner",
     "RelaxationExplorer",
     "ReplayView",
     "RoundingView",
     "RoundoffMap",
     "Workbench",
+    "certificate_view",
     "errors",
     "float_inspector",
     "graph_svg",

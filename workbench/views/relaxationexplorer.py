@@ -78,9 +78,9 @@ class RelaxationExplorer(anywidget.AnyWidget):
         if pane not in ("operator", "network"):
             raise ValueError(f'the pane is "operator" or "network", not {pane!r}')
         super().__init__(**options)
+        self._worker = Worker(self._found, lambda *_: None)
         self._known, self._of = known, model
         self._network, self._plan = _network(model)
-        self._worker = Worker(self._found, lambda *_: None)
         self._seq = 0
         self.pane = pane
         self.operators = [
@@ -291,6 +291,8 @@ class RelaxationExplorer(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Stop following the model and close the widget."""
+        if not hasattr(self, "_worker"):  # it was refused while it was being made
+            return
         self._worker.cancel()
         if self.comm is not None and self._of is not None:
             self._of.unobserve(self._follow, names=["selection", "result", "status"])

@@ -40,7 +40,9 @@ class Steering:
     name, digest : what the network is called, and the SHA-256 of its file.
     """
 
-    def __init__(self, network: Network, first: Steer, name: str | None = None, digest: str | None = None) -> None:
+    def __init__(
+        self, network: Network, first: Steer, name: str | None = None, digest: str | None = None
+    ) -> None:
         self.network, self.name, self.digest, self.axes = network, name, digest, data.plane(first)
         self.held: dict[str, Steer] = {"A": first}
         self.hand: dict[str, list[int]] = {"A": []}  # nodes that a person split, in order
@@ -70,10 +72,6 @@ class Steering:
         steer = self.held[key]
         header, columns = data.delta(key, steer, self.sent.get(key, 0), self.axes)
         self.sent[key] = header["serial"]
-        if steer.status == "open":
-            self.verdicts.pop(key, None)
-        elif key not in self.verdicts or self.verdicts[key][0] != steer.serial:
-            self.verdicts[key] = steer.serial, self._judged(steer)
         told: Told = {"messages": [(header, columns)], "row": self.row(key)}
         if self.chosen[0] == key:
             told["part"] = self.part(*self.chosen)
@@ -100,10 +98,15 @@ class Steering:
 
     def row(self, key: str) -> Told:
         """One line of the table of alternatives."""
+        steer = self.held[key]
+        if steer.status == "open":
+            self.verdicts.pop(key, None)
+        elif key not in self.verdicts or self.verdicts[key][0] != steer.serial:
+            self.verdicts[key] = steer.serial, self._judged(steer)
         verdict = self.verdicts.get(key)
         spent = {"hand": len(self.hand[key]), "seconds": self.seconds[key]}
         return {
-            **data.summary(key, self.held[key]),
+            **data.summary(key, steer),
             **spent,
             "verdict": None if verdict is None else verdict[1],
         }

@@ -3,6 +3,10 @@
 Lines for x y over a box (McCormick 1976): for ANY slopes s, t the function x y - s x - t y is bilinear, so its extremes
 over the box lie at the four corners; the offset is the outward-rounded extreme.  Slopes are the operands' centres:
 the mean of the two McCormick planes, with the smallest slopes of all optimal choices.
+
+Where the x are weights that sum to 1 (a softmax), the planes at their lower ends: x_k y_k = l_k y_k + (x_k - l_k) y_k
+with x_k - l_k >= 0, so that only the weight that is still free, 1 - sum l_k, meets the extremes of the values, and the
+walk knows that the weights' coefficients count but for a common number (`semantics.backward`).
 """
 
 from __future__ import annotations
@@ -57,14 +61,20 @@ def summed_lines(x: Interval, y: Interval, unfold: tuple[LinearMap, LinearMap]) 
     """Lines for ``sum_k x'_k y'_k`` with x', y' the unfolded operands ``(N, *out, K)``."""
     a = Interval(unfold[0].apply(x.lo), unfold[0].apply(x.hi))
     b = Interval(unfold[1].apply(y.lo), unfold[1].apply(y.hi))
-    s = 0.5 * b.lo + 0.5 * b.hi
-    t = 0.5 * a.lo + 0.5 * a.hi
-    s, t, least, most = _known(a, b, s, t)
-    n = s.shape[-1]
+    sides = []
+    centre = 0.5 * b.lo + 0.5 * b.hi
+    for end in (b.lo, b.hi):
+        s, t = (end, a.lo) if x.simplex else (centre, 0.5 * a.lo + 0.5 * a.hi)
+        sides.append(_known(a, b, s, t))
+    n = sides[0][0].shape[-1]
 
     def summed(v: Array, direction: float) -> Array:
         slack = (n * UNIT * (1 + 2.0**-20)) * np.abs(v).sum(axis=-1) + n * TINY
         return np.asarray(np.nextafter(v.sum(axis=-1) + direction * slack, direction * np.inf))
 
-    s, t = np.broadcast_arrays(s, t)
-    return Relaxation(Lines((s, t), summed(least, -1.0)), Lines((s, t), summed(most, 1.0)), unfold)
+    below, above = (np.broadcast_arrays(s, t) for s, t, *_ in sides)
+    lower, upper = (
+        Lines(tuple(slopes), summed(ends, direction))
+        for slopes, ends, direction in ((below, sides[0][2], -1.0), (above, sides[1][3], 1.0))
+    )
+    return Relaxation(lower, upper, unfold)

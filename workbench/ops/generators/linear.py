@@ -19,7 +19,7 @@ from workbench.semantics.interval import (
     interval,
     midpoint_radius,
     not_below_zero,
-    outward,
+    whole_where_nan,
 )
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, rounding
@@ -51,7 +51,8 @@ def enclose(form: Linear, *operands: Interval | None) -> Interval:
 
     For one operand with centre c, radius r and sums of n terms (weights' relative error included in n):
     |A x + b - fl(A c + b)| <= |A| r + (n+3) u (|A||c| + |b|) + underflow, and |A|(r + (n+3)u|c|) is itself a sum of
-    non-negative terms with relative error below 2(n+4)u (Rump 1999; F11 of the notes).
+    non-negative terms with relative error below 2(n+4)u (Rump 1999; F11 of the notes).  The ends' own rounding, at most
+    u (|centre| + radius), is in the radius too, twice over.
     """
     centre: Array | None = None
     radius: Array | None = None
@@ -70,23 +71,25 @@ def enclose(form: Linear, *operands: Interval | None) -> Interval:
         radius = radius + gamma * np.abs(form.bias)
         if form.bias_error is not None:
             radius = radius + form.bias_error
-    radius = radius * (1 + (2 * terms + 8) * UNIT) + (2 * UNIT * np.abs(centre) + (4 * terms + 8) * TINY)
-    return not_below_zero(outward(centre - radius, centre + radius), _not_negative(form, operands))
+    radius = radius * (1 + (2 * terms + 12) * UNIT) + (4 * UNIT * np.abs(centre) + (4 * terms + 8) * TINY)
+    found = whole_where_nan(centre - radius, centre + radius)
+    positive = _not_negative(form, operands)
+    return found if positive is None else not_below_zero(found, positive)
 
 
-def _not_negative(form: Linear, operands: tuple[Interval | None, ...]) -> Array:
+def _not_negative(form: Linear, operands: tuple[Interval | None, ...]) -> Array | None:
     """Where the result is a sum of weights >= 0 times operands >= 0, and a bias >= 0: sums, means, movements.
 
-    A map whose `magnitude` is its `apply` has no negative weight; it finds where negative operands go.
+    A map whose `magnitude` is its `apply` has no negative weight; it finds where negative operands go.  None: nowhere.
     """
+    if any(m is not None and m.apply is not m.magnitude for m in form.maps):
+        return None
     known: Array = np.asarray(True if form.bias is None else form.bias >= 0)
     if form.bias_error is not None:
         known = known & (form.bias_error == 0)
     for m, x in zip(form.maps, operands, strict=True):
         if m is None or x is None:
             continue
-        if m.apply is not m.magnitude:
-            return np.asarray(False)
         known = known & (m.apply((x.lo < 0).astype(np.float64)) == 0)
     return known
 
@@ -101,6 +104,7 @@ def linear(
     build: Callable[[Call], Linear],
     kind: Kind | None = "products",
     leafwise: Leafwise | None = None,
+    trained: Callable[..., tuple[Array | None, ...]] | None = None,
 ) -> None:
     """Register the interval, affine, gradient and rounding rules of an operator that is affine whenever supported.
 
@@ -110,6 +114,7 @@ def linear(
     build : call -> the affine map; called once a plan.
     kind : what the leaves of its sums are in a float program; None where the rounding rule is given apart.
     leafwise : a sharper bound on its rounding from the single leaves (see `semantics.summation.affine_local`).
+    trained : the gradient rule for where its weights are no constants, but inputs that are being trained.
     """
 
     def form(call: Call) -> Linear:
@@ -127,6 +132,8 @@ def linear(
     def _(
         call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array
     ) -> tuple[Array | None, ...]:
+        if trained is not None and any(call.is_live(i) for i in range(1, len(call.shapes))):
+            return trained(call, operands, seed)
         return pull(form(call), seed)
 
     if kind is not None:
@@ -141,6 +148,7 @@ def moves(
     apply: Callable[..., Array],
     adjoints: Callable[[Call], tuple[LinearMap | None, ...]],
     arithmetic: bool = True,
+    trained: Callable[..., tuple[Array | None, ...]] | None = None,
 ) -> None:
     """Register every meaning of an operator that only moves or repeats elements: exact in each of them.
 
@@ -150,6 +158,7 @@ def moves(
     apply : ``(call, *operands) -> array``, on arrays of any elements with a leading batch axis.
     adjoints : call -> one `movement` an operand, or None for operands that carry no values (a shape, an index).
     arithmetic : whether to register the real and the rounding rule too; else they are given apart.
+    trained : the gradient rule for where further operands are no constants, but brought by every example.
     """
     if not op.moves:
         raise ValueError(f"{op.name} is not declared as data movement")
@@ -200,6 +209,8 @@ def moves(
     def _(
         call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array
     ) -> tuple[Array | None, ...]:
+        if trained is not None and call.is_live(1):
+            return trained(call, operands, seed)
         return pull(form(call), seed)
 
     if not arithmetic:

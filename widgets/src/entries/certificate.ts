@@ -1,0 +1,4 @@
+import { certificateView } from "../views/certificate.js";
+import { widget } from "../views/render.js";
+
+export default widget("certificate of a proof", certificateView);

@@ -1,0 +1,77 @@
+"""A verdict with its certificate: made from the engine's search, and accepted by the exact checker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from time import monotonic
+from typing import Any
+
+from workbench.certificate.format import CannotCheck, Rejected
+from workbench.certificate.plans import plan_of
+from workbench.certificate.produce import NotProved, certify, network_of
+from workbench.graph import Graph
+
+CHECKED = (
+    "a certificate of this verdict was accepted by the exact checker, which shares no code with the engine"
+)
+
+
+def certified(verdict: Any, graph: Graph, *, timeout: float | None = None) -> Any:
+    """The verdict with its certificate; unknown where the exact rules do not prove what the engine did.
+
+    Parameters
+    ----------
+    verdict : a `Verdict` about the graph; of one that is unknown nothing can be certified.
+    timeout : seconds for making and checking it.
+
+    Returns
+    -------
+    A `Verdict`, with `certificate` where one was accepted.  Where none can be made (an operator without an exact rule,
+    a verdict about floats, no time left), the engine's verdict stands, and `uncertified` says why there is none.
+    """
+    if verdict.status == "unknown":
+        return replace(verdict, uncertified="the verdict is unknown")
+    start = monotonic()
+    try:
+        found = certificate_of(verdict, network_of(graph, verdict.digest), limit=timeout)
+    except CannotCheck as error:
+        return replace(verdict, uncertified=str(error))
+    except (NotProved, Rejected) as error:
+        reason = f"the engine says {verdict.status}, but the exact checker does not accept it: {error}"
+        return replace(verdict, status="unknown", reason=reason, counterexample=None, uncertified=str(error))
+    seconds = verdict.seconds + monotonic() - start
+    return replace(
+        verdict, certificate=found, seconds=seconds, assumptions=(*verdict.assumptions[:1], CHECKED)
+    )
+
+
+def certificate_of(verdict: Any, network: Mapping[str, Any], *, limit: float | None = None) -> dict[str, Any]:
+    """A certificate of a verdict that is not unknown, accepted by the checker.
+
+    Parameters
+    ----------
+    network : of a certificate: from `onnx_file.read`, or `network_of`.
+    limit : seconds.
+
+    Raises
+    ------
+    CannotCheck
+        A verdict, a network or a region that certificates have no rules for, or no time left.
+    NotProved, Rejected
+        Where the exact rules do not prove the verdict.
+    """
+    if verdict.semantics != "real":
+        raise CannotCheck(
+            f"certificates are about real arithmetic, and this verdict is about {verdict.semantics}"
+        )
+    hit = verdict.counterexample
+    return certify(
+        network,
+        verdict.asked,
+        counterexample=None if hit is None else (verdict.case, hit.point),
+        plans=lambda relus: [plan_of(tree, relus) for tree in verdict.trees],
+        method=verdict.method,
+        seconds=verdict.seconds,
+        limit=limit,
+    )

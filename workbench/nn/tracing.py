@@ -1,0 +1,175 @@
+"""trace: a plain Python function, or a module, as a graph."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workbench.graph import Graph, GraphError
+from workbench.network import Network
+from workbench.nn.module import Module, names_of
+from workbench.nn.shapes import Annotation, Dims, joined, parse, unnamed
+from workbench.nn.value import Trace, Value
+from workbench.semantics import real
+from workbench.semantics.plan import Plan, plan_of
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """A function that was traced: its graph, and itself, to be called on arrays.
+
+    Parameters
+    ----------
+    graph : what the function computes.
+    single : whether the function gives one value (and not a tuple of them).
+    """
+
+    graph: Graph
+    single: bool = True
+
+    @property
+    def plan(self) -> Plan:
+        """The graph made ready to walk."""
+        return plan_of(self.graph)
+
+    def __call__(self, *inputs: Any) -> Any:
+        """The outputs; for a stack of inputs, where the first axis is 1 in the graph or one more is given, a stack."""
+        names = self.graph.inputs
+        if len(inputs) != len(names):
+            raise GraphError(f"{self.graph.name} takes {len(names)} inputs, but was given {len(inputs)}")
+        network = Network(self.graph)
+        given, own = network.inputs(dict(zip(names, inputs, strict=True)))
+        values = real.run(self.plan, given)
+        found = []
+        for name in self.graph.outputs:
+            v = values[name]
+            if own:
+                v = v[:, 0] if v.ndim > 1 and v.shape[1] == 1 else v
+            elif all(a.shape[0] == 1 for a in given.values()):
+                v = v[0]
+            found.append(v)
+        return found[0] if self.single else tuple(found)
+
+    def model(self, **options: Any) -> Any:
+        """A `wb.Model` of it: to look at, to bound, to verify."""
+        from workbench.model import Model
+
+        return Model(self.graph, **options)
+
+    def to_onnx(self, path: Any) -> None:
+        """Write it as an ONNX file."""
+        from workbench.nn.export import save
+
+        save(self.graph, path)
+
+    def __repr__(self) -> str:
+        return f"Traced({self.graph!r})"
+
+
+def trace(
+    function: Callable[..., Any], *shapes: Any, dtype: str = "float32", name: str | None = None
+) -> Traced:
+    """The graph of a plain Python function of tensors.
+
+    Parameters
+    ----------
+    function : of values; uses operators, methods of values, `workbench.nn.functional` and modules.  Its arguments may
+        be annotated: ``x: wb.Tensor["batch features"]``.
+    shapes : one an argument: ``(1, 784)`` or ``"batch=1 pixels=784"``; an array stands for its shape and type.
+    dtype : element type of the inputs.
+    name : a label for people.
+
+    Raises
+    ------
+    ShapeError
+        Shapes that do not fit, in the names of dimensions and layers.
+
+    >>> from workbench.nn import functional as F
+    >>> f = trace(lambda x, w: F.relu(x @ w), (1, 3), (3, 2))
+    >>> print(f.graph.to_text())
+    x : float32[1,3] = input
+    w : float32[3,2] = input
+    matmul : float32[1,2] = MatMul(x, w)
+    relu : float32[1,2] = Relu(matmul)  -> output
+    """
+    if isinstance(function, Traced):
+        return function
+    if isinstance(function, Module):
+        return trace_module(function, shapes, name=name)
+    if not callable(function):
+        raise GraphError(f"trace takes a function, not {function!r}")
+    given = [_given(s, dtype) for s in shapes]
+    maker = Trace()
+    inputs = _inputs(maker, function, given)
+    outputs, single = _outputs(function(*inputs), getattr(function, "__name__", "the function"), maker)
+    label = str(name or getattr(function, "__name__", "function"))
+    return Traced(maker.graph(outputs, "function" if label == "<lambda>" else label), single)
+
+
+def trace_module(
+    module: Module, shapes: Sequence[Any], dtypes: Sequence[str] = (), name: str | None = None
+) -> Traced:
+    """The graph of a module in evaluation mode; its parameters are weights."""
+    paths, names = names_of(module.drawn())
+    maker = Trace(paths=paths, names=names)
+    given = [_given(s, "float32") for s in shapes]
+    if dtypes:
+        given = [(shape, dims, dtype) for (shape, dims, _), dtype in zip(given, dtypes, strict=True)]
+    with Evaluating(module):
+        inputs = _inputs(maker, module.forward, given)
+        outputs, single = _outputs(module(*inputs), type(module).__name__, maker)
+    return Traced(maker.graph(outputs, name or type(module).__name__.lower()), single)
+
+
+class Evaluating:
+    """Evaluation mode for a while; each module's own mode comes back afterwards."""
+
+    def __init__(self, module: Module) -> None:
+        self._modules = [m for _, m in module.named_modules()]
+
+    def __enter__(self) -> None:
+        self._modes = [m.training for m in self._modules]
+        for m in self._modules:
+            m.training = False
+
+    def __exit__(self, *_: object) -> None:
+        for m, mode in zip(self._modules, self._modes, strict=True):
+            m.training = mode
+
+
+def _given(shape: Any, dtype: str) -> tuple[tuple[int, ...], Dims, str]:
+    if isinstance(shape, np.ndarray):
+        kind = shape.dtype.kind
+        return shape.shape, unnamed(shape.ndim), "int64" if kind in "iu" else dtype
+    return (*parse(shape), dtype)
+
+
+def _inputs(maker: Trace, function: Callable[..., Any], given: Sequence[Any]) -> list[Value]:
+    try:
+        signature: Mapping[str, inspect.Parameter] = inspect.signature(function, eval_str=True).parameters
+    except (TypeError, ValueError, NameError):
+        signature = {}
+    found, sizes = [], dict[str, int]()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    arguments = [p for p in signature.values() if p.kind in kinds]
+    for i, (shape, dims, dtype) in enumerate(given):
+        known = arguments[i] if i < len(arguments) else None
+        name = known.name if known is not None else f"x{i}" if len(given) > 1 else "x"
+        if known is not None and isinstance(known.annotation, Annotation):
+            bound = known.annotation.bind(name, shape, sizes)
+            found.append(maker.input(name, shape, dtype, joined(dims, bound)))
+        else:
+            found.append(maker.input(name, shape, dtype, dims))
+    return found
+
+
+def _outputs(result: Any, what: str, maker: Trace) -> tuple[list[Value], bool]:
+    single = not isinstance(result, tuple | list)
+    values = [result] if single else list(result)
+    if not values:
+        raise GraphError(f"{what} gives nothing: return a value")
+    return [maker.lift(v) for v in values], single
