@@ -19,7 +19,7 @@ lab: .venv/lab
 
 # The slow part is one pytest run, and comes last: its closing line tells how everything ended. Two processes, see
 # tests/conftest.py; ARGS='-n 0' for one.
-test: lint front-end chromium
+test: lint front-end chromium coq
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 $(ARGS)
 
 bench: .venv/test
@@ -49,6 +49,10 @@ node: .venv/test
 
 chromium: .venv/test
 	$(BIN)/python tests/e2e/chromium.py
+
+# For certificates before Coq's kernel; their tests are skipped where there is no coqc.
+coq: .venv/test
+	$(BIN)/python tests/coq.py
 
 # The pins, for every supported Python and platform at once; no hashes (they exclude editable installs), no addresses.
 constraints:

@@ -99,6 +99,13 @@ class Verdict:
                 )
 
     @property
+    def level(self) -> str:
+        """How far it may be trusted: a level of `workbench.certificate.levels`."""
+        from workbench.certificate.levels import level
+
+        return level(self)
+
+    @property
     def question(self) -> str:
         """The unsafe outputs in words, shortened where there are many."""
         found = _unsafe(self.asked)
@@ -142,6 +149,8 @@ class Verdict:
             f", {self.leaves:,} part{'s' if self.leaves != 1 else ''} of the region" if self.leaves else ""
         )
         found.append(("method", f"{self.method or 'none'}{parts}, {self.seconds:.3f} s"))
+        if self.status != "unknown":
+            found.append(("level", self.level + (f"; no certificate: {self.uncertified}" if self.uncertified else "")))
         found += [("assumed", a) for a in self.assumptions]
         return found
 
@@ -197,6 +206,7 @@ class Verdict:
             "method": self.method,
             "leaves": self.leaves,
             "assumptions": list(self.assumptions),
+            "level": self.level,
             "counterexample": None if self.counterexample is None else _counterexample(self.counterexample),
         }
 

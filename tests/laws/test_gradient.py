@@ -46,6 +46,7 @@ def test_gradients_are_derivatives(op: str, data: st.DataObject) -> None:
     slope = sum((rationals(grads[k]) * rationals(d[k])).sum() for k in x if k in grads) + rational(0)
     ahead, here, behind = (_moved(case, x, d, step).reshape(-1)[at] for step in (STEP, 0, -STEP))
     sides = sorted((float((ahead - here) / STEP), float((here - behind) / STEP)))
+    assume(op != "Sign" or max(map(abs, sides)) < 2.0**50)  # a jump has no derivative
     scale = 1e-9 * max(
         1.0, *(abs(s) for s in sides), *(float(np.abs(g).max(initial=0)) for g in grads.values())
     )

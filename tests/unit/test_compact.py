@@ -99,6 +99,7 @@ def test_no_exact_value_of_a_convolutional_network_lies_outside() -> None:
         ((2, 1, 11), (3, 1, 5), {"strides": (3,), "pads": (2, 2)}),
         ((1, 1, 12, 9), (2, 1, 1, 1), {"strides": (3, 3)}),
         ((1, 1, 3, 4, 5), (2, 1, 2, 2, 3), {"strides": (1, 2, 1)}),
+        ((1, 1, 17), (2, 1, 3), {"strides": (4,)}),  # no window reads the last tile
     ],
 )
 def test_tiles_put_together_are_the_convolution(

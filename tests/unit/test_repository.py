@@ -27,7 +27,7 @@ LAYERS = (
     {"ops"},
     {"methods", "certificate", "passes", "io"},
     {"examples", "history", "live", "model", "network", "opening", "overlays", "relaxations", "reproduce"}
-    | {"results", "settings", "shown", "statement", "steering", "steering", "verdict", "verify", "worker"}
+    | {"results", "settings", "shown", "statement", "steering", "verdict", "verify", "worker"}
     | {"nn", "autodiff"},
     {"views"},
     {"cli"},

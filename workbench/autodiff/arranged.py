@@ -186,7 +186,7 @@ def _(node: Node, operands: Any, value: Value, seed: Value) -> Found:
         raise UnsupportedOperator(f"the gradient of {node.describe()} as a graph needs equal windows")
     weight = np.full((channels, 1, *kernel), 1 / prod(kernel), seed.dtype)
     strides = node.attrs.get("strides", (1,) * rank)
-    attrs = {"kernel_shape": kernel, "strides": strides, "pads": pads, "group": channels}
+    attrs: dict[str, Any] = {"kernel_shape": kernel, "strides": strides, "pads": pads, "group": channels}
     as_conv = Node(node.name, "Conv", (), attrs)
     return [COTANGENTS["Conv"](as_conv, [x, seed.trace.constant(weight, "mean")], value, seed)[0]]
 

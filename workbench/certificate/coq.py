@@ -1,8 +1,8 @@
-"""A certificate before Coq's kernel: the theory compiled once, the certificate's file run, and what Coq says of it read.
+"""A certificate before Coq's kernel: the theory compiled once, the certificate's file run, and what Coq says read.
 
-Accepted is only what Coq accepts (exit code 0), rests on no axiom ("Closed under the global context"), states the theorem
-(a file that was cut off exits 0 as well), and has the network's weights (sums of them that Coq prints, and the file's text
-read again).
+Accepted is only what Coq accepts (exit code 0), rests on no axiom ("Closed under the global context"), states the
+theorem (a file that was cut off exits 0 as well), and has the network's weights (sums of them that Coq prints, and the
+file's text read again).
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench.certificate.check import Accepted
-from workbench.certificate.emit_coq import Emitted, lighter, emit, reread, rows_of
+from workbench.certificate.emit_coq import Emitted, emit, lighter, rows_of
 from workbench.certificate.format import CannotCheck, Rejected, text
 from workbench.certificate.program import Program, lower
+from workbench.certificate.reread import reread
 
 THEORY = Path(__file__).parent / "theory"
 FILES = ("Network", "Numbers", "Arithmetic", "Bounds", "Walk", "Forward", "Tree")

@@ -1,14 +1,13 @@
 """A certificate as a Coq file: the network, the claim, the choices, and a theorem that Coq's own evaluation proves.
 
-Only integers of the certificate reach the file, and names that are made here: what a certificate calls its network, relus and
-tensors stays outside.  The theory that the file rests on is in `theory/`; `Network.v` there says what the theorem means.
+Only integers of the certificate reach the file, and names that are made here: what a certificate calls its network,
+relus and tensors stays outside.  The theory is in `theory/`; `Network.v` there says what the theorem means.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -131,7 +130,9 @@ def _over_coarser(token: Any, less: int) -> Any:
         return [*token[:2], token[2] + (1 << less - 1) >> less]
     if less and token[0] == "leaf":
         entries = [
-            {**e, "multipliers": [[*m[:2], m[2] >> less] for m in e["multipliers"]]} if "multipliers" in e else e
+            {**e, "multipliers": [[*m[:2], m[2] >> less] for m in e["multipliers"]]}
+            if "multipliers" in e
+            else e
             for e in token[1]
         ]
         return ["leaf", entries]
@@ -147,7 +148,7 @@ def _integers(values: Iterable[int]) -> str:
 
 
 def _packed(rows: Iterable[Iterable[int]]) -> str:
-    """Rows as an array of arrays of machine integers: what Coq reads fastest.  The last number of each is its default."""
+    """Rows as an array of arrays of machine integers: what Coq reads fastest.  The last number is a default."""
     every = ("[| " + "; ".join(str(int(v)) for v in r) + " | 0 : int |]" for r in rows)
     return "packed [|\n" + ";\n".join(every) + "\n| [| | 0 : int |] : array int |]%sint63"
 
@@ -332,7 +333,7 @@ class _Tree:
         multipliers = []
         for one in listed(given.get("multipliers", []), "multipliers"):
             source, j = self.element(listed(one, "a multiplier", 3)[:2])
-            multipliers.append(f"({_nat(source)}, {_nat(j)}, ({whole(one[2], 'a multiplier')})%Z)")
+            multipliers.append(f"({_nat(source)}%nat, {_nat(j)}%nat, ({whole(one[2], 'a multiplier')})%Z)")
         return (
             f"Refutation {_integers(weights)}%Z {self.slopes(given.get('slopes', {}))} {_list(multipliers)}"
         )
@@ -353,25 +354,3 @@ def _after_reduce(tokens: Sequence[Any]) -> list[bool]:
             kind if type(kind) is str else "", 1
         )
     return found
-
-
-def reread(file: str) -> list[tuple[str, int, list[list[int]]]]:
-    """The network's steps as the Coq file has them, read from its text again: kind, exponent, integers.
-
-    Nothing of what wrote the file is used, so that what is compared with a network's own numbers is what Coq was given.
-    """
-    weights = {}
-    for name, body in re.findall(r"^Definition (weights_\d+) := (.*?)\.$", file, re.M | re.S):
-        short = body.startswith("Eval vm_compute in packed [|\n")
-        lines = re.findall(
-            r"\[\| (-?\d[-\d; ]*) \| 0 : int \|\]" if short else r"\((\([-\d() :]*) :: nil\)", body
-        )
-        weights[name] = [[int(v) for v in re.findall(r"-?\d+", line)] for line in lines]
-    (body,) = re.findall(r"^Definition network : list step := \(\n(.*?) ::\n  nil\)\.$", file, re.M | re.S)
-    steps = []
-    for line in body.split(" ::\n"):
-        kind, *words = re.findall(r"[A-Za-z_]\w*|-?\d+", line)
-        exponent = 0 if kind == "Add" else int(words[1])
-        name = next((w for w in words if w in weights), None)
-        steps.append((kind, exponent, weights[name] if name else [[int(words[2])]] if kind == "Relu" else []))
-    return steps

@@ -1,13 +1,13 @@
 """Checked facts: a library function's largest error, found by trying all inputs on this machine, kept and not trusted.
 
-A rounding bound assumes how exact exp, tanh and their kin are.  `floats.libm` can try every input of a function; what it
+A rounding bound assumes how exact exp, tanh and their kin are.  `floats.libm` tries every input of a function; what it
 found for NumPy is kept in a file, and takes the assumption's place in the ledger of a verdict made on the same machine.
 The file is no authority: it is believed only where
 
 * its checksum is right, it belongs to this version of the library and this processor, all inputs were tried and no
   answer was wrong in kind;
 * the answers to some inputs, chosen anew each time, and to those about the worst one, computed again now, hash to what
-  the file says (each chunk's answers are hashed onto the hash of the chunks before) and err by no more than it says; and
+  the file says (each chunk's are hashed onto the hash of the chunks before) and err by no more than it says, and
   the worst input errs by exactly as much.
 
 So a figure made up, or another library, processor or path through the library, is found out; who can rewrite the file

@@ -241,7 +241,7 @@ class Semantics:
         return self.functions[function]
 
     def assumption(self, function: str, derived: float | None = None) -> str:
-        """The assumption about a function, as a sentence; where this machine's was tried, what was found (`checked`)."""
+        """The assumption about a function, as a sentence; where it was tried here, with what was found."""
         within = self.ulps(function, derived)
         said = f"{function} in {self.accumulator.name} is within {within:g} ulp of its exact value"
         found = checked.fact(function, self.accumulator)

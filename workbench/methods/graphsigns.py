@@ -169,6 +169,8 @@ class GraphSigns:
 
     def _chosen(self, net: Reduced, over: Chords, found: Risen, at: Array, box: Array, row: Array) -> Array:
         """For each of the rows `at` of `found` the open neuron to split; -1 where none is open."""
+        if not net.count:
+            return np.full(at.size, -1)
         cost = costs(net, over, found, at, box[at])
         order = np.argsort(-cost, axis=1, kind="stable")[:, :TRIED]
         usable = np.take_along_axis(cost, order, axis=1) > 0

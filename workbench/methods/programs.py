@@ -26,9 +26,10 @@ from workbench.methods.progress import Progress
 from workbench.methods.reduced import Reduced, Side, reduce
 from workbench.methods.reducedalpha import chords, optimise
 from workbench.methods.reducedroot import before, written
-from workbench.methods.scene import kinks_of, parts_of, scene_of
+from workbench.methods.scene import Scene, kinks_of, parts_of, scene_of
 from workbench.methods.zonotope import stacked
 from workbench.region import Region
+from workbench.semantics.affine import Relaxation
 from workbench.semantics.interval import Interval, propagate
 from workbench.semantics.plan import Plan
 
@@ -79,8 +80,9 @@ def by_programs(
     for k in range(region.batch):
         part = parts_of(region, np.array([k]))
         held = {key: v if len(v.lo) == 1 else v[k : k + 1] for key, v in base.items()}
-        net = reduce(scene_of(plan, part, held), every)
-        _check(net, name, MILP_NEURONS if exact else LP_NEURONS)
+        scene = scene_of(plan, part, held)
+        net = reduce(scene, every)
+        _check(scene, net, name, MILP_NEURONS if exact else LP_NEURONS)
         net = _tightened(net, least_exactly if exact else least_linear, progress)
         held = written(net, held)
         least = [(least_exactly if exact else least_linear)(net, net.rows, row) for row in range(len(every))]
@@ -97,8 +99,10 @@ def by_programs(
     return Bounds(whole, name, dict(regions), seconds, plan.graph.outputs, base.forms, held_margins)
 
 
-def _check(net: Reduced, name: str, most: int) -> None:
-    if not net.pure:
+def _check(scene: Scene, net: Reduced, name: str, most: int) -> None:
+    kinks = {k.name for k in kinks_of(scene.plan)}
+    curved = [n for n, form in scene.forms.items() if isinstance(form, Relaxation) and n not in kinks]
+    if curved or not net.pure:
         raise GraphError(
             f"{name} is for networks that are affine but for relus and their kin: choose alpha-crown"
         )

@@ -207,7 +207,7 @@ def attack(
     low, high = (
         (x - eps, x + eps) if clip is None else (np.maximum(x - eps, clip[0]), np.minimum(x + eps, clip[1]))
     )
-    low, high = low.astype(x.dtype), high.astype(x.dtype)
+    low, high = np.asarray(low, x.dtype), np.asarray(high, x.dtype)
     at = np.clip(x + rng.uniform(-eps, eps, x.shape).astype(x.dtype), low, high)
     for _ in range(steps):
         grad = session.input_gradient(at, target)

@@ -88,6 +88,10 @@ class Trainer:
         """End training after this step."""
         self._stopped = True
 
+    def stopped(self) -> bool:
+        """Whether somebody asked to end training."""
+        return self._stopped
+
     def fit(self, loader: Loader, epochs: int, validation: Any = None, resume: bool = False) -> History:
         """Train until `epochs` epochs are done in all; an interruption ends it after the step under way.
 
@@ -105,12 +109,12 @@ class Trainer:
             self.load(self.checkpoint)
         self._stopped = self._waited > (self.early_stop.patience if self.early_stop else self._waited)
         with self._bar(epochs * len(loader)) as tick, _interruptible(self):
-            while self.epoch < epochs and not self._stopped:
+            while self.epoch < epochs and not self.stopped():
                 for x, y in loader.epoch(self.epoch, self.done):
                     tick(self._step(x, y))
                     if self.checkpoint is not None and self.count % self.every == 0:
                         self.save(self.checkpoint)
-                    if self._stopped:
+                    if self.stopped():
                         break
                 if self.done >= len(loader):
                     self._end_epoch(validation)

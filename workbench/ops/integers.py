@@ -304,51 +304,49 @@ def _register_quantised(op: Op) -> None:
             np.zeros_like(x) if i in data and x is not None else None for i, x in enumerate(operands)
         )
 
-    @op.rule(rounding)
-    def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
-        """The multiplier's own roundings, that of the sum to a float, that of their product; then ties."""
-        steps, form, v = steps_of(call), _form(call), _sums(call, ranges)
-        count, (left, right) = len(call.shapes), steps.up
-        shape = call.shape
-        none = (None,) * count
-        if form is None:
-            # any code for any other, where the program computes codes at all
-            safe = program.accumulator.contains(BINARY32) and bool(
-                (left * right / steps.down < 2.0**60).all()
-            )
-            return Local(
-                np.full((1, *shape), float(steps.high - steps.low) if safe else np.inf),
-                Slopes(none),
-                state="accumulated",
-                jumps=True,
-            )
-        with np.errstate(all="ignore"):
-            apart = np.asarray(1.0)
-            for scale in (left, right, steps.down):
-                apart = apart * (1 + stored_scale(scale, program)[1])
-            first = left * right * apart
-            apart = apart * (1 + rounded_by(first, program) / (left * right) * apart**2)
-            second = steps.ratio * apart
-            apart = apart * (1 + rounded_by(second, program) / steps.ratio * apart**2) * (1 + 2.0**-40) - 1
-            slack = _slack(call, form, ranges)
-            size = (np.maximum(np.abs(v.lo), np.abs(v.hi)) + slack) * (1 + 2.0**-40)
-            near = np.minimum(size * steps.ratio, steps.reach)
-            lost = rounded_by(near / steps.ratio * (1 + 2.0**-40), program) + slack
-            scaled = (near + lost * steps.ratio) * (1 + apart)
-            error = raised(near * apart + lost * steps.ratio * (1 + apart) + rounded_by(scaled, program), 8)
-            error = np.where(apart < 0.125, error, np.inf)
-            largest = np.maximum(
-                np.maximum(size, size * steps.ratio * (1 + apart)), np.maximum(first, second)
-            )
-            over = Interval(v.lo - slack, v.hi + slack)
-            slopes, rho, state = steps.steps_taken(program, over, error, largest)
-        index = next(i for i, m in enumerate(form.maps) if m is not None)
-        m = form.maps[index]
-        assert m is not None
-        mine = Interval(slopes.lo[..., None], slopes.hi[..., None])
-        pieces = tuple(mine if i == index else None for i in range(count))
-        rho = np.where(np.isnan(rho), np.inf, rho)
-        return Local(rho, Slopes(pieces, _over(m, count, index)), state=state, jumps=True)
+    op.rule(rounding)(_quantised_local)
+
+
+def _quantised_local(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
+    """The multiplier's own roundings, that of the sum to a float, that of their product; then ties."""
+    steps, form, v = steps_of(call), _form(call), _sums(call, ranges)
+    count, (left, right) = len(call.shapes), steps.up
+    shape = call.shape
+    none = (None,) * count
+    if form is None:
+        # any code for any other, where the program computes codes at all
+        safe = program.accumulator.contains(BINARY32) and bool((left * right / steps.down < 2.0**60).all())
+        return Local(
+            np.full((1, *shape), float(steps.high - steps.low) if safe else np.inf),
+            Slopes(none),
+            state="accumulated",
+            jumps=True,
+        )
+    with np.errstate(all="ignore"):
+        apart = np.asarray(1.0)
+        for scale in (left, right, steps.down):
+            apart = apart * (1 + stored_scale(scale, program)[1])
+        first = left * right * apart
+        apart = apart * (1 + rounded_by(first, program) / (left * right) * apart**2)
+        second = steps.ratio * apart
+        apart = apart * (1 + rounded_by(second, program) / steps.ratio * apart**2) * (1 + 2.0**-40) - 1
+        slack = _slack(call, form, ranges)
+        size = (np.maximum(np.abs(v.lo), np.abs(v.hi)) + slack) * (1 + 2.0**-40)
+        near = np.minimum(size * steps.ratio, steps.reach)
+        lost = rounded_by(near / steps.ratio * (1 + 2.0**-40), program) + slack
+        scaled = (near + lost * steps.ratio) * (1 + apart)
+        error = raised(near * apart + lost * steps.ratio * (1 + apart) + rounded_by(scaled, program), 8)
+        error = np.where(apart < 0.125, error, np.inf)
+        largest = np.maximum(np.maximum(size, size * steps.ratio * (1 + apart)), np.maximum(first, second))
+        over = Interval(v.lo - slack, v.hi + slack)
+        slopes, rho, state = steps.steps_taken(program, over, error, largest)
+    index = next(i for i, m in enumerate(form.maps) if m is not None)
+    m = form.maps[index]
+    assert m is not None
+    mine = Interval(slopes.lo[..., None], slopes.hi[..., None])
+    pieces = tuple(mine if i == index else None for i in range(count))
+    rho = np.where(np.isnan(rho), np.inf, rho)
+    return Local(rho, Slopes(pieces, _over(m, count, index)), state=state, jumps=True)
 
 
 def _slack(call: Call, form: Linear, ranges: tuple[Interval | None, ...]) -> Array:

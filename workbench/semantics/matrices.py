@@ -38,10 +38,12 @@ def tiles_of(plan: Plan, step: Step, i: int, m: LinearMap) -> Sequence[tuple[Arr
             n, pairs = size_of(step, i), m.tiles()
             if (
                 sum(a.size * b.size for a, b in pairs) <= LARGEST
-                and max(b.size for _, b in pairs) * n <= 4 * LARGEST
+                and max((b.size for _, b in pairs), default=0) * n <= 4 * LARGEST
             ):
                 found = []
                 for columns, rows in pairs:
+                    if not rows.size:
+                        continue  # no window reads it
                     matrix = np.take(m.rows(rows).reshape(rows.size, n), columns, axis=1)
                     used = np.flatnonzero(matrix.any(axis=0))  # a window may step over some
                     found.append((columns[used], rows, np.take(matrix, used, axis=1)))

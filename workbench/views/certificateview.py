@@ -9,7 +9,7 @@ The front end draws and never computes.  Python to front end:
 ``part``      the chosen part: the splits that lead to it, its own steps (`certificatedata.part`)
 ``groups``, ``numbers``  where a number can be picked: ``[{key, label}]`` and ``{group, items: [{path, label, value, near,
               stored}], count}``
-``edits``     what was changed: ``[{path, label, was, now}]``
+``edits``     what was changed: ``[{path, label, was, near, now}]``
 ``chosen``    ``{case, id}``, both ways; ``pace``: seconds a step when it is watched, or -1: each step is asked for
 
 Front end to Python, as messages: ``check``, ``stop``, ``next`` (one step), ``group`` ``{key}``, ``tamper`` ``{path,
@@ -156,7 +156,7 @@ class CertificateView(anywidget.AnyWidget):
         new = data.number(changed, path)
         self._past.append(self.certificate)
         self.certificate = changed
-        edit = {"path": old.path, "label": old.label, "was": old.value, "now": new.value, "stored": old.stored}
+        edit = {"path": old.path, "label": old.label, "was": old.value, "near": old.near, "now": new.value}
         self.edits = [*self.edits, edit]
         self._renew()
         return self

@@ -53,7 +53,7 @@ interface CertificateModel {
   get(name: "part"): Partial<Part> | undefined;
   get(name: "groups"): { key: string; label: string }[] | undefined;
   get(name: "numbers"): Partial<Numbers> | undefined;
-  get(name: "edits"): { path: string; label: string; was: string; now: string }[] | undefined;
+  get(name: "edits"): { path: string; label: string; was: string; near: string; now: string }[] | undefined;
   get(name: "chosen"): { case?: number; id?: number } | undefined;
   get(name: "notice"): string | undefined;
   get(name: "pace"): number | undefined;
@@ -180,9 +180,9 @@ export function certificateView(ctx: Context): void {
 
   function fill(): void {
     const item = (model.get("numbers")?.items ?? []).find((one) => one.path === which.el.value);
-    value.value = item?.value ?? "";
-    put(value, { "aria-invalid": null });
-    say(stored, item ? `${item.path} is ${item.stored}${item.near === item.value || item.near === item.stored ? "" : `, about ${item.near}`}` : "");
+    value.value = "";
+    put(value, { "aria-invalid": null, placeholder: item?.near });
+    say(stored, item ? `${item.path} is ${item.stored}` : "");
     change.disabled = !item;
   }
   function tamper(): void {
@@ -263,7 +263,7 @@ export function certificateView(ctx: Context): void {
     }
   }
 
-  function showNumbers(changed: { path: string; label: string; was: string; now: string }[]): void {
+  function showNumbers(changed: { path: string; label: string; was: string; near: string; now: string }[]): void {
     const numbers = model.get("numbers") ?? {};
     group.update(model.get("groups") ?? [], numbers.group ?? "");
     if (listed !== numbers) {
@@ -274,7 +274,7 @@ export function certificateView(ctx: Context): void {
       put(which.el, { title: (numbers.count ?? 0) > items.length ? `the first ${items.length} of ${count(numbers.count ?? 0)}; any other by its path: view.tamper(path, value)` : "number to change" });
       fill();
     }
-    edits.replaceChildren(...changed.map((one) => h("span", { title: one.path }, `${one.label}: `, h("s", {}, clip(one.was, 28)), " \u2192 ", h("b", {}, clip(one.now, 28)))));
+    edits.replaceChildren(...changed.map((one) => h("span", { title: `${one.path} was ${one.was}` }, `${one.label}: `, h("s", {}, one.near), " \u2192 ", h("b", {}, clip(one.now, 28)))));
   }
 
   // ---- the picture
@@ -308,11 +308,11 @@ export function certificateView(ctx: Context): void {
       g.fillStyle = state === "waiting" || state === "open" ? tx : state === "now" ? on : bg;
       const text = row[5] || (state === "proved" ? "\u2713" : state === "failed" ? "\u2717" : `${row[3]}\u2013${row[4]}`);
       const fits = Math.floor((width - 8) / 6.4);
-      if (fits > 2 || text.length <= fits) g.fillText(clip(text, Math.max(fits, 1)), x + 4, y + TALL / 2 - 0.5);
+      if (text.length <= fits || (row[5] && fits > 4)) g.fillText(clip(text, Math.max(fits, 1)), x + 4, y + TALL / 2 - 0.5);
     });
     const i = chosen().id;
     if (t.rows[i]) {
-      g.strokeStyle = stateOf(t, i, chosen().case, checking()) === "now" ? tx : acc;
+      g.strokeStyle = ["waiting", "open"].includes(stateOf(t, i, chosen().case, checking())) ? acc : tx;
       g.lineWidth = 2;
       g.strokeRect(4 + t.left[i]! * unit, 4 + t.rows[i]![2] * TALL - 1, Math.max(t.leaves[i]! * unit - 1, 2), TALL);
     }

@@ -73,6 +73,7 @@ export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElem
   let xr: Range | null = null;
   let yr: Range | null = null;
   let took: number | null = null;
+  let refit = false; // with the next answer
   let width = 560;
   const questions = asker<Omit<Question, "seq">>((question) => {
     model.set("ask", question);
@@ -86,7 +87,7 @@ export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElem
     wantedOp = key;
     wanted = { low: chosen.box.map((b) => b[0]), high: chosen.box.map((b) => b[1]), cut: null, lower: null, upper: null };
     if (chosen.arity === 2) wanted.cut = (wanted.low[1]! + wanted.high[1]!) / 2;
-    xr = yr = null;
+    refit = true;
     ask();
   }, signal);
   const typed = h("span", { class: "wb-row", style: "flex-wrap:wrap" });
@@ -274,6 +275,10 @@ export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElem
       const newest = questions.newest();
       const latency = questions.answered(now.seq);
       if (latency !== null) took = latency;
+      if (refit && now.seq === questions.newest()) {
+        xr = yr = null;
+        refit = false;
+      }
       // a box that Python chose (another neuron, a call of `explore`), not an answer to a drag
       if (fresh || (latency === null && now.seq > newest)) {
         if (wantedOp !== now.op || latency === null) xr = yr = null;
@@ -291,7 +296,8 @@ export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElem
     picked.update((model.get("operators") ?? []).map((o) => ({ key: o.key, label: o.label })), wantedOp);
     const answered = now.op === wantedOp;
     const stale = now.seq !== questions.newest();
-    ranges(answered ? now : { ...now, low: wanted.low, high: wanted.high, curve: [], lower: null, upper: null });
+    if (!answered && xr && yr) return put(svg, { "data-state": "stale" }); // another operator's answer is under way
+    ranges(now);
     for (const part of [drawn, heat]) put(part, { "data-state": stale ? "stale" : "fresh" });
     put(svg, { viewBox: `0 0 ${width} ${H}`, width, "data-op": now.op, "data-low": now.low.join(" "), "data-high": now.high.join(" "), "data-state": stale ? "stale" : "fresh", "data-latency": took === null ? null : Math.round(took) });
     grid.replaceChildren(...axes());
@@ -400,7 +406,7 @@ export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElem
             (end ? wanted.high : wanted.low)[axis] = value;
             if (end && wanted.low[axis]! > value) wanted.low[axis] = value;
             if (!end && wanted.high[axis]! < value) wanted.high[axis] = value;
-            xr = yr = null;
+            refit = true;
             ask();
           };
           input.addEventListener("change", enter, { signal });

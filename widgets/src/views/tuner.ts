@@ -121,6 +121,15 @@ export function precisionTuner(ctx: Context): void {
     parts = layers.map((layer, k) => {
       const slider = h("input", { type: "range", min: 0, max: candidates().length - 1, step: 1, "aria-label": `format of ${layer.name}, from dear to cheap` });
       slider.addEventListener("input", () => set(k, candidates()[Number(slider.value)]), { signal });
+      slider.addEventListener("keydown", (event) => {
+        const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, Home: -99, End: 99 }[event.key];
+        if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+        // asked for here: a notebook has uses of its own for these keys
+        event.preventDefault();
+        event.stopPropagation();
+        const to = candidates().indexOf(wanted()[k] ?? "") + step;
+        set(k, candidates()[Math.max(0, Math.min(candidates().length - 1, to))]);
+      }, { signal });
       const marks = candidates().map(() => h("small", {}));
       const ticks = candidates().map((format, i) => {
         const tick = h("button", { type: "button", tabindex: -1, style: `left:${(100 * i) / last}%` }, format, marks[i]);

@@ -2,8 +2,8 @@
 
 Over a tile a convolution is a small dense matrix, and one product a tile carries many rows of coefficients backward
 faster than shifting and adding whole images: an input element meets the windows of its own tile only, and nothing is
-scattered.  Measured on rows over 8 x 16 x 16 outputs of 3 x 3 kernels with stride 2, of which 56 % are not zero:
-54 microseconds a row by shifting, 18 by tiles.
+scattered.  Measured on rows over 8 x 16 x 16 outputs of 3 x 3 kernels with stride 2, of which 56 % are not zero: 57
+microseconds a row by shifting, 36 by tiles of 4 x 4 windows, 28 by tiles of 2 x 2.
 """
 
 from __future__ import annotations
