@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -17,13 +18,13 @@ CHECKED = (
 )
 
 
-def certified(verdict: Any, graph: Graph, *, timeout: float | None = None) -> Any:
+def certified(verdict: Any, graph: Graph, until: float | None = None) -> Any:
     """The verdict with its certificate; unknown where the exact rules do not prove what the engine did.
 
     Parameters
     ----------
     verdict : a `Verdict` about the graph; of one that is unknown nothing can be certified.
-    timeout : seconds for making and checking it.
+    until : when to give up, by `time.monotonic`.
 
     Returns
     -------
@@ -34,7 +35,8 @@ def certified(verdict: Any, graph: Graph, *, timeout: float | None = None) -> An
         return replace(verdict, uncertified="the verdict is unknown")
     start = monotonic()
     try:
-        found = certificate_of(verdict, network_of(graph, verdict.digest), limit=timeout)
+        limit = None if until is None or until == inf else max(0.0, until - start)
+        found = certificate_of(verdict, network_of(graph, verdict.digest), limit=limit)
     except CannotCheck as error:
         return replace(verdict, uncertified=str(error))
     except (NotProved, Rejected) as error:

@@ -14,11 +14,15 @@ from functools import cache
 from operator import mul
 from typing import Any
 
-from workbench.certificate import reduced
 from workbench.certificate.format import CannotCheck
 from workbench.certificate.matrices import Matrices, Row
 from workbench.certificate.parts import Empty, Lines, Part, charged, least, lines_of, sums
 from workbench.certificate.program import Program, Step
+from workbench.certificate.reduced import bound as bound_reduced
+from workbench.certificate.reduced import functions as functions_reduced
+from workbench.certificate.reduced import phased as phased_reduced
+from workbench.certificate.reduced import reduce as reduce_again
+from workbench.certificate.reduced import start as reduce_first
 
 Forms = tuple[Sequence[Row], Sequence[Row]]
 Slopes = Mapping[int, Mapping[int, int]]
@@ -171,7 +175,7 @@ class Bounds:
         """Linear functions ``[*a, b]`` of the input with ``a . x + b <= rows . outputs``."""
         if part.reduced is not None:
             every = part.reduced, part.box, rows, slopes, multipliers, part.phases, self.P
-            return list(reduced.functions(*every))
+            return list(functions_reduced(*every))
         return self.walked(self.program.output, rows, part, slopes, multipliers)
 
     def walked(
@@ -294,7 +298,7 @@ class Bounds:
             if "forms" in methods:
                 raise CannotCheck("there is no rule for forms after reduce: use rows")
             self.in_time()
-            part.reduced = reduced.bound(part.reduced, part.box, methods, slopes, part.phases, self.P)
+            part.reduced = bound_reduced(part.reduced, part.box, methods, slopes, part.phases, self.P)
             return
         before, forms = (part.low, part.high), dict[int, Forms]()
         part.low, part.high, part.lines = [], [], {}
@@ -356,7 +360,7 @@ class Bounds:
         left = part.smaller(phase=(i, j, above))
         try:
             if left.reduced is not None:
-                left.reduced = reduced.phased(left.reduced, i, j, left.phases)
+                left.reduced = phased_reduced(left.reduced, i, j, left.phases)
             elif left.low and not left.empty:
                 left.low, left.high = list(left.low), list(left.high)
                 left.low[i], left.high[i] = list(left.low[i]), list(left.high[i])
@@ -369,8 +373,8 @@ class Bounds:
     def reduce(self, part: Part) -> None:
         """R12: go on with what is left of the network."""
         if part.reduced is not None:
-            part.reduced = reduced.reduce(part.reduced, part.box, part.phases, self.P)
+            part.reduced = reduce_again(part.reduced, part.box, part.phases, self.P)
             return
         bounds = list(zip(part.low, part.high, strict=True))
-        part.reduced = reduced.start(self.program, part.box, bounds, part.phases, self.matrices, self.P)
+        part.reduced = reduce_first(self.program, part.box, bounds, part.phases, self.matrices, self.P)
         part.low, part.high, part.lines = [], [], {}

@@ -100,8 +100,9 @@ def lighter(certificate: Mapping[str, Any], seconds: float | None = None) -> Map
     choices of the proof: the network and the claim stay as they are.
     """
     proof = certificate["proof"]
-    for precision, every in ((24, False), (24, True), (32, False), (32, True), (proof["precision"], False)):
-        less = proof["precision"] - precision
+    most = whole(proof["precision"], "proof.precision", 8, 512)
+    for precision, every in ((24, False), (24, True), (32, False), (32, True), (most, False)):
+        less = most - precision
         if less < 0:
             continue
         trees = [tree if every else _needed(tree) for tree in proof["cases"]]

@@ -80,10 +80,7 @@ def rows(
     how : by what arithmetic it was checked.
     checker : "python", or "coq".
     """
-    coq = checker == "coq"
-    level, *assumed = (
-        KERNEL if coq else (f"{LEVEL}: an independent exact checker has proved it again", *ASSUMPTIONS)
-    )
+    level = KERNEL[0] if checker == "coq" else f"{LEVEL}: an independent exact checker has proved it again"
     proved = [
         ("proved", sentence(a.verdict, a.cases)),
         ("level", level),
@@ -115,7 +112,12 @@ def rows(
     )
     if seconds is not None:
         proved.append(("checked", f"in {seconds:.2f} s" + (f", with {how}" if how else "")))
-    return proved + [("assumed" if not k else "", text) for k, text in enumerate(assumed)]
+    return proved + [("assumed" if not k else "", text) for k, text in enumerate(assumed(checker))]
+
+
+def assumed(checker: str) -> tuple[str, ...]:
+    """What a checker's word rests on."""
+    return KERNEL[1:] if checker == "coq" else ASSUMPTIONS
 
 
 def number(value: Fraction) -> str:

@@ -208,7 +208,7 @@ def attack(
         (x - eps, x + eps) if clip is None else (np.maximum(x - eps, clip[0]), np.minimum(x + eps, clip[1]))
     )
     low, high = np.asarray(low, x.dtype), np.asarray(high, x.dtype)
-    at = np.clip(x + rng.uniform(-eps, eps, x.shape).astype(x.dtype), low, high)
+    at = np.clip(x + np.asarray(rng.uniform(-eps, eps, x.shape), x.dtype), low, high)
     for _ in range(steps):
         grad = session.input_gradient(at, target)
         at = np.clip(at + np.asarray(2.5 * eps / steps, x.dtype) * np.sign(grad), low, high)
