@@ -49,7 +49,7 @@ class OneByOne(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::")[0]
+        file = nodeid.partition("::")[0]
         return file if file.endswith(".ipynb") or file.startswith("tests/e2e/") else nodeid
 
 

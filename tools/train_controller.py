@@ -89,7 +89,8 @@ def main(folder: Path) -> None:
     """Train the network and write it to `folder`."""
     rng = np.random.default_rng(SEED)
     layers: list[Layer] = [
-        dense(rng, "fc1", 3, 32), Relu("relu_1"), dense(rng, "fc2", 32, 32), Relu("relu_2"), dense(rng, "scores", 32, 5),
+        dense(rng, "fc1", 3, 32), Relu("relu_1"), dense(rng, "fc2", 32, 32), Relu("relu_2"),
+        dense(rng, "scores", 32, 5),
     ]  # fmt: skip
     train(layers, rng)
     x = draw(rng, TESTED)

@@ -202,8 +202,8 @@ class Model(Shown):
         seed : of every random choice.
         progress : called with (fraction done, words); may raise `KeyboardInterrupt` to stop.
         trees : of an earlier verdict (`Verdict.trees`), or a file that it was saved to: to go on with.
-        certify : whether to make a certificate (`Verdict.certificate`) and have the exact checker accept it; what it does
-            not accept becomes unknown.
+        certify : whether to make a certificate (`Verdict.certificate`) and have the exact checker accept it; what it
+            does not accept becomes unknown.
 
         Returns
         -------

@@ -150,7 +150,9 @@ class Verdict:
         )
         found.append(("method", f"{self.method or 'none'}{parts}, {self.seconds:.3f} s"))
         if self.status != "unknown":
-            found.append(("level", self.level + (f"; no certificate: {self.uncertified}" if self.uncertified else "")))
+            found.append(
+                ("level", self.level + (f"; no certificate: {self.uncertified}" if self.uncertified else ""))
+            )
         found += [("assumed", a) for a in self.assumptions]
         return found
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.certificate.attach import certified
 from workbench.floats.program import PROGRAMS, Semantics
 from workbench.graph import Array
 from workbench.methods import attack, branch, treefile
@@ -101,8 +102,7 @@ def verify(
     progress : called with (fraction done, words); may raise `KeyboardInterrupt` to stop.
     name, digest : what the network is called, and the SHA-256 of its file.
     trees : of an earlier verdict (`Verdict.trees`, gone on with in place), or a file that it was saved to: to resume.
-    certify : whether to make a certificate and have the exact checker accept it, in the time that is left; what it does not
-        accept becomes unknown.
+    certify : also make a certificate, which the exact checker must accept: what it does not is unknown.
 
     Returns
     -------
@@ -127,8 +127,7 @@ def verify(
         )
     inputs, outputs = (plan.graph[names[0]].size for names in (plan.graph.inputs, plan.graph.outputs))
     asked = property_of(_read(spec), region, inputs, outputs)
-    if isinstance(trees, str | Path):
-        trees = treefile.load(trees, plan.graph.digest)
+    trees = treefile.load(trees, plan.graph.digest) if isinstance(trees, str | Path) else trees
     whole: list[_Found] = []
     for k, case in enumerate(asked.cases):
         left = None if timeout is None else max(0.0, start + timeout - monotonic())
@@ -144,12 +143,11 @@ def verify(
             break
     verdict = _together(asked, whole, semantics, name or network.graph.name, digest or network.graph.digest)
     verdict = replace(verdict, seconds=monotonic() - start)
-    if not certify:
-        return verdict
-    from workbench.certificate.attach import certified
-
-    left = None if timeout is None else max(0.0, start + timeout - monotonic())
-    return certified(verdict, network.graph, timeout=left)
+    return (
+        certified(verdict, network.graph, np.inf if timeout is None else start + timeout)
+        if certify
+        else verdict
+    )
 
 
 def cheapest(

@@ -1,4 +1,4 @@
-"""A certificate that is checked, watched and tampered with, and a proof's margin under sliders, in a real JupyterLab."""
+"""A certificate that is checked and tampered with, and a proof's margin under sliders, in a real JupyterLab."""
 
 from __future__ import annotations
 
@@ -90,7 +90,9 @@ def test_a_certificate_is_checked_step_by_step_and_tampered_with(page: Page, lab
 
 
 def test_a_slider_changes_a_format_and_the_margin_follows(page: Page, lab: Lab) -> None:
-    cells = ["import workbench as wb\nmodel = wb.examples.digits()\nview = model.precision_tuner(wb.margin(7))"]
+    cells = [
+        "import workbench as wb\nmodel = wb.examples.digits()\nview = model.precision_tuner(wb.margin(7))"
+    ]
     opened(page, lab, "tuner.ipynb", [*cells, "view"])
     shown = page.locator(".wb-tuner")
     page.locator(".wb-tuner[data-state=fresh][data-holds=true][data-marks=all]").wait_for(timeout=60_000)

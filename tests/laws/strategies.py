@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-import laws.movements  # noqa: F401  (the examples of operators that only move elements)
+import laws.movements  # the examples of operators that only move elements
 import laws.quantised  # noqa: F401  (the examples of quantised ones)
 from laws.cases import EXAMPLES, FOLDED, Case, Operand, example, fits, network, single
 from laws.numbers import Draw
@@ -52,7 +52,9 @@ def _(draw: Draw, op: str) -> Case:
 
 @example("HardSigmoid")
 def _(draw: Draw, op: str) -> Case:
-    return single(draw, op, draw.box(draw.shape()), alpha=draw.pick(0.2, 1 / 6, 1.0), beta=draw.pick(0.5, 0.0, -3.0))
+    return single(
+        draw, op, draw.box(draw.shape()), alpha=draw.pick(0.2, 1 / 6, 1.0), beta=draw.pick(0.5, 0.0, -3.0)
+    )
 
 
 @example("Gelu")

@@ -469,9 +469,9 @@ def test_external_data_is_read_from_the_models_folder_only(tmp_path: Path) -> No
 
 def test_an_operator_without_a_rule_says_what_is_there() -> None:
     with pytest.raises(UnsupportedOperator) as caught:
-        reader.from_model(model([("Erf", ["x"], ["y"])], {"x": (1, 2)}))
+        reader.from_model(model([("Det", ["x"], ["y"])], {"x": (1, 2)}))
     text = str(caught.value)
-    assert "'Erf'" in text
+    assert "'Det'" in text
     assert "'y'" in text
     assert "Conv" in text
 

@@ -220,7 +220,18 @@ def test_the_mathematics_imports_no_notebook(file: Path) -> None:
     assert not found
 
 
-CHECKER = ("format", "program", "claim", "matrices", "packed", "parts", "reduced", "bounds", "replay", "check")
+CHECKER = (
+    "format",
+    "program",
+    "claim",
+    "matrices",
+    "packed",
+    "parts",
+    "reduced",
+    "bounds",
+    "replay",
+    "check",
+)
 CHECKER += ("onnx_file",)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import inf
 from time import monotonic
 from typing import Any
 
@@ -35,7 +34,7 @@ def certified(verdict: Any, graph: Graph, until: float | None = None) -> Any:
         return replace(verdict, uncertified="the verdict is unknown")
     start = monotonic()
     try:
-        limit = None if until is None or until == inf else max(0.0, until - start)
+        limit = None if until is None else max(0.0, until - start)
         found = certificate_of(verdict, network_of(graph, verdict.digest), limit=limit)
     except CannotCheck as error:
         return replace(verdict, uncertified=str(error))

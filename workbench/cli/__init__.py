@@ -23,9 +23,9 @@ from workbench.cli import options as o
 from workbench.cli.bench import bench
 from workbench.cli.check import check
 from workbench.cli.faults import INTERRUPTED, BadInput, OwnVoice, faults_in_one_sentence
+from workbench.cli.laws import laws
 from workbench.cli.libm import libm
 from workbench.cli.page import report
-from workbench.cli.laws import laws
 from workbench.cli.supports import supports
 from workbench.cli.verify import verify
 from workbench.tables import printable

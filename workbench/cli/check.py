@@ -91,7 +91,7 @@ def check(
             raise typer.Exit(UNSUPPORTED) from None
         seconds = perf_counter() - start
         _say(
-            as_data(accepted, network, seconds, how),
+            as_data(accepted, network, seconds, how, checker),
             as_json,
             in_words(accepted, network, asked, seconds, how, checker),
         )
@@ -173,9 +173,11 @@ def in_words(
     return "\n".join(["accepted", *(f"  {label:<11}{printable(text)}" for label, text in found)])
 
 
-def as_data(a: Accepted, network: Path | None, seconds: float, how: str) -> dict[str, Any]:
+def as_data(
+    a: Accepted, network: Path | None, seconds: float, how: str, checker: str = "python"
+) -> dict[str, Any]:
     """The same for programs."""
-    from workbench.certificate.check import ASSUMPTIONS
+    from workbench.certificate.words import assumed
 
     return {
         "result": "accepted",
@@ -198,7 +200,7 @@ def as_data(a: Accepted, network: Path | None, seconds: float, how: str) -> dict
         "point": None if a.point is None else [str(v) for v in a.point],
         "seconds": seconds,
         "arithmetic": how,
-        "assumptions": list(ASSUMPTIONS),
+        "assumptions": list(assumed(checker)),
     }
 
 

@@ -24,6 +24,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,7 @@ def folder() -> Path:
 
 def machine() -> str:
     """The processor, as far as answers may depend on it: its architecture, and what NumPy found that it can do."""
-    from numpy._core import _multiarray_umath as core
-
+    core = import_module("numpy._core._multiarray_umath")  # private: absent, it says less about the processor
     features = getattr(core, "__cpu_features__", {})
     able = ",".join(sorted(k for k, v in features.items() if v))
     return f"{platform.system()} {platform.machine()} {hashlib.sha256(able.encode()).hexdigest()[:12]}"

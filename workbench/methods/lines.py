@@ -182,7 +182,8 @@ def _chosen(op: Operator, l: Array, u: Array, slopes: tuple[float, ...], sign: f
     least = _least(op, lows, highs, s, sign)
     worst = np.argsort(least, kind="stable")[: WORST[op.arity]]
     finer = [_cells(op, lows[k], highs[k], FINER[op.arity]) for k in worst]
-    again = _least(op, *(np.concatenate(ends) for ends in zip(*finer, strict=True)), s, sign)
+    lows, highs = (np.concatenate(ends) for ends in zip(*finer, strict=True))
+    again = _least(op, lows, highs, s, sign)
     rest = np.delete(least, worst)
     found = float(min(rest.min(initial=np.inf), again.min()))
     return _plane(s, sign * found, True)

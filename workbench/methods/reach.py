@@ -93,11 +93,14 @@ def pieces(
         raise GraphError(
             f"cells can be drawn of networks of two inputs; this one has {plan.graph[name].size}"
         )
-    region = Region(*(np.asarray(end, float).reshape(1, *shape) for end in (lower, upper)))
+    low, high = (np.asarray(end, float).reshape(1, *shape) for end in (lower, upper))
+    region = Region(low, high)
     held = ibp(plan, {name: region})
-    a, b = ([Fraction(float(v)) for v in end] for end in (lower, upper))
+    a, b = ([exact.rational(float(v)) for v in end] for end in (lower, upper))
     square = [(a[0], a[1]), (b[0], a[1]), (b[0], b[1]), (a[0], b[1])]
-    cells: list[tuple[list[Point], tuple[int, ...]]] = [([tuple(map(exact.rational, p)) for p in square], ())]  # type: ignore[misc]
+    cells: list[tuple[list[Point], tuple[int, ...]]] = [
+        ([(exact.rational(x), exact.rational(y)) for x, y in square], ())
+    ]
     neurons: list[tuple[str, int]] = []
     for step in plan.steps:
         row = OPS.get(step.node.op)

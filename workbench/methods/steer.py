@@ -24,7 +24,7 @@ from workbench.methods.crown import crown
 from workbench.methods.scene import kinks_of
 from workbench.methods.steerbounds import bounder
 from workbench.methods.steernodes import Choice, Delta, Inner, Node, Split, Status, SteerError
-from workbench.methods.steerwork import bounds_of, cut_at, cuttable, evaluate, halves, number_of
+from workbench.methods.steerwork import bounds_of, cut_at, cuttable, evaluate, halves, number_of, path_of
 from workbench.methods.suspects import Suspects
 from workbench.methods.tree import member_of
 from workbench.region import Region
@@ -143,14 +143,7 @@ class Steer:
 
     def path(self, part: int) -> list[str]:
         """The cuts from the root to a part, in words."""
-        words: list[str] = []
-        node = self.node(part)
-        while node.parent is not None:
-            parent = self.node(node.parent)
-            assert parent.split is not None
-            words.append(parent.split.words(node.side))
-            node = parent
-        return words[::-1]
+        return path_of(self, part)
 
     def neuron(self, index: int) -> tuple[str, int]:
         """Name of the node with the kink, and the flat index inside it, of a neuron that can be split."""

@@ -27,6 +27,18 @@ if TYPE_CHECKING:
 LISTED = 16  # cuts of each kind that a part remembers
 
 
+def path_of(tree: Steer, part: int) -> list[str]:
+    """The cuts from the root to a part, in words."""
+    words: list[str] = []
+    node = tree.node(part)
+    while node.parent is not None:
+        parent = tree.node(node.parent)
+        assert parent.split is not None
+        words.append(parent.split.words(node.side))
+        node = parent
+    return words[::-1]
+
+
 def number_of(tree: Steer, node: str, element: int) -> int:
     """The number of a neuron among all that can be split.
 

@@ -292,9 +292,8 @@ def _gemm_trained(call: Call, operands: tuple[Array, ...], seed: Array) -> tuple
     y = seed if call.attr("alpha", 1.0) == 1.0 else seed * seed.dtype.type(call.attr("alpha"))
     found: list[Array | None] = [None] * len(call.shapes)
     if call.wants(0):
-        found[0] = np.matmul(y, np.swapaxes(b, -1, -2))
-        if call.attr("transA", 0):
-            found[0] = np.swapaxes(found[0], -1, -2)
+        by_a = np.matmul(y, np.swapaxes(b, -1, -2))
+        found[0] = np.swapaxes(by_a, -1, -2) if call.attr("transA", 0) else by_a
     if call.wants(1):
         turned = call.attr("transB", 0)
         found[1] = np.matmul(np.swapaxes(y, -1, -2), a) if turned else np.matmul(np.swapaxes(a, -1, -2), y)

@@ -150,7 +150,7 @@ def _(call: Call, ns: Any, x: Array, scale: Array, zero: Array | None = None) ->
     return np.asarray(ns.mul(x if z is None else ns.sub(x, as_numbers(ns, z, x)), by))
 
 
-@dequantize.rule(folding)
+@folding(dequantize)
 def _(call: Call, codes: Array, scale: Array, zero: Array | None = None) -> Array:
     """Weights kept as codes: their values, exactly, in float64.
 

@@ -16,11 +16,27 @@ import numpy as np
 
 from workbench.graph import Array, Graph, GraphError, Node
 from workbench.limits import check_size
-from workbench.op import OPS, RULES, Call, Meaning, as_float64, rule_for
+from workbench.op import OPS, Call, Op, Rule, as_float64, rule_for
 from workbench.semantics.real import FLOAT, real
 
-folding = Meaning("folding", "the exact value of a node of constants that takes arithmetic, in float64")
 MOST_WORK = 1 << 33  # multiplications of one product of matrices while a file is read: a second or two
+
+
+FOLDS: dict[str, Rule] = {}  # operator -> its value where all operands are constants
+
+
+def folding(op: Op) -> Callable[[Rule], Rule]:
+    """Register how an operator's value is computed exactly, in float64, when all its operands are constants.
+
+    For weights that a file keeps in another form: what float64 holds exactly is a weight like any other.  The function
+    is given the call and the constants ``(1, *shape)``; it raises where float64 does not hold the value.
+    """
+
+    def register(rule: Rule) -> Rule:
+        FOLDS[op.name] = rule
+        return rule
+
+    return register
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +141,7 @@ def exact_constant(call: Call) -> Array | None:
         return evaluate(call, [None for _ in call.shapes])[0]
     if any(s is not None and c is None for s, c in zip(call.shapes, call.constants, strict=True)):
         return None
-    if (call.node.op, folding.name) in RULES:
+    if call.node.op in FOLDS:
         return folded(call)
     known = OPS.get(call.node.op)
     whole = all(c is None or c.dtype.kind in "iub" for c in call.constants)
@@ -136,10 +152,9 @@ def exact_constant(call: Call) -> Array | None:
 
 
 def folded(call: Call) -> Array:
-    """The exact value of a node of constants, in float64: the rule of `folding`."""
-    rule = rule_for(call.node, folding)
+    """The exact value of a node of constants that takes arithmetic, in float64 (see `folding`)."""
     try:
-        found: Array = rule(call, *[None if c is None else c[None] for c in call.constants])
+        found: Array = FOLDS[call.node.op](call, *[None if c is None else c[None] for c in call.constants])
     except GraphError:
         raise
     except (ValueError, TypeError, IndexError, AssertionError) as error:
@@ -223,7 +238,7 @@ def evaluate(call: Call, operands: Sequence[Array | None]) -> Array:
 
 def _element_type(call: Call, value: Array) -> np.dtype[Any]:
     """The type that a constant node has in the file: of what is folded in float64, that of its float operands."""
-    if (call.node.op, folding.name) not in RULES:
+    if call.node.op not in FOLDS:
         return value.dtype
     return next((c.dtype for c in call.constants if c is not None and c.dtype.kind == "f"), value.dtype)
 

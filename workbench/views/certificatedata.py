@@ -1,8 +1,9 @@
 """What the CertificateView shows of a certificate, as plain data: words, the tree, one part's steps, single numbers.
 
-A number of a certificate is named by its path, such as ``proof.cases[0][2][2]`` or ``network.tensors["fc1.bias"].data[3]``;
-ends of boxes are two integers, a fraction, and count as one number.  What a person reads and types is what the integer
-stands for (a place on the proof's grid, a weight), never a float: it is exact, or is rounded once to what can be stored.
+A number of a certificate is named by its path, such as ``proof.cases[0][2][2]`` or
+``network.tensors["fc1.bias"].data[3]``; ends of boxes are two integers, a fraction, and count as one number.  What a
+person reads and types is what the integer stands for (a place on the proof's grid, a weight), never a float: it is
+exact, or is rounded once to what can be stored.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def parse(text: str) -> Path:
         if match is None:
             raise ValueError(f"{text[:80]!r} is no path such as proof.cases[0][2][2]")
         name, index, quoted = match.groups()
-        found.append(name if name is not None else int(index) if index is not None else json.loads(f'"{quoted}"'))
+        found.append(
+            name if name is not None else int(index) if index is not None else json.loads(f'"{quoted}"')
+        )
         at = match.end()
     return tuple(found)
 
@@ -165,7 +168,9 @@ def number(certificate: Any, text: str) -> Number:
         raise ValueError(f"{spelled(path)} is not a number")
     power = exponent(certificate, path)
     exact = value * Fraction(2) ** power
-    stored = f"{value} \N{MULTIPLICATION SIGN} 2^{power}".replace("-", "\N{MINUS SIGN}") if power else str(value)
+    stored = (
+        f"{value} \N{MULTIPLICATION SIGN} 2^{power}".replace("-", "\N{MINUS SIGN}") if power else str(value)
+    )
     return Number(spelled(path), _label(certificate, path), told(exact), words.number(exact), stored)
 
 
@@ -174,10 +179,14 @@ def told(value: Fraction) -> str:
     found, below = decimal(value), value.denominator
     if found is not None and len(found) <= 20:
         return found
-    return f"{value.numerator}/{below}" if below & (below - 1) else f"{value.numerator}*2^-{below.bit_length() - 1}"
+    return (
+        f"{value.numerator}/{below}"
+        if below & (below - 1)
+        else f"{value.numerator}*2^-{below.bit_length() - 1}"
+    )
 
 
-def typed(certificate: Any, text: str, value: str | int | float | Fraction) -> Any:
+def typed(certificate: Any, text: str, value: str | float | Fraction) -> Any:
     """What is stored where somebody types a value for the number at a path: rounded once to what can stand there.
 
     Raises
@@ -200,22 +209,25 @@ def typed(certificate: Any, text: str, value: str | int | float | Fraction) -> A
 
 
 def _label(certificate: Any, path: Path) -> str:
+    found = spelled(path)
     match path:
         case ("claim", "cases", _, ("lower" | "upper") as end, int(i), *_):
-            return f"{end} end of input {i}"
+            found = f"{end} end of input {i}"
         case ("claim", "cases", _, "unsafe", int(a), int(k), "bound"):
-            return f"alternative {a}, constraint {k}: bound"
+            found = f"alternative {a}, constraint {k}: bound"
         case ("claim", "cases", _, "unsafe", int(a), int(k), "terms", int(t), int(which)):
             output = at(certificate, (*path[:-1], 0))
-            return f"alternative {a}, constraint {k}: " + (f"factor of Y_{output}" if which else f"output of term {t}")
+            found = f"alternative {a}, constraint {k}: " + (
+                f"factor of Y_{output}" if which else f"output of term {t}"
+            )
         case ("network", "tensors", str(name), "data", *index):
-            return f"{name}{''.join(f'[{i}]' for i in index)}"
+            found = f"{name}{''.join(f'[{i}]' for i in index)}"
         case ("proof", "point", int(i), *_):
-            return f"input {i} of the counterexample"
+            found = f"input {i} of the counterexample"
         case ("proof", "cases", int(case), int(step), *inner):
             kind = at(certificate, ("proof", "cases", case, step))[0]
-            return f"step {step}, {_NAMES.get(kind, '?')}: {_inner(certificate, path, kind, inner)}"
-    return spelled(path)
+            found = f"step {step}, {_NAMES.get(kind, '?')}: {_inner(certificate, path, kind, inner)}"
+    return found
 
 
 def _inner(certificate: Any, path: Path, kind: str, inner: list[str | int]) -> str:
@@ -225,7 +237,9 @@ def _inner(certificate: Any, path: Path, kind: str, inner: list[str | int]) -> s
         return "which element"
     *_, last = inner
     if "rows" in inner:
-        return f"alternative {inner[1]}, " + ("multiplier of a constraint" if last == 1 else "which constraint")
+        return f"alternative {inner[1]}, " + (
+            "multiplier of a constraint" if last == 1 else "which constraint"
+        )
     if "multipliers" in inner:
         return f"alternative {inner[1]}, " + ("multiplier of a sign" if last == 2 else "which element")
     if len(inner) > 2 and isinstance(inner[-3], str):
@@ -249,7 +263,9 @@ def groups(certificate: Any, case: int, part: tuple[int, int] | None) -> list[di
     return found + [{"key": f"tensor:{name}", "label": f"weights {name}"} for name in tensors]
 
 
-def numbers(certificate: Any, group: str, case: int, part: tuple[int, int] | None) -> tuple[list[Number], int]:
+def numbers(
+    certificate: Any, group: str, case: int, part: tuple[int, int] | None
+) -> tuple[list[Number], int]:
     """The first numbers of a group, and how many there are in all."""
     roots: list[Path] = []
     if group == "part" and part is not None:
@@ -262,7 +278,8 @@ def numbers(certificate: Any, group: str, case: int, part: tuple[int, int] | Non
         roots = [("claim", "cases", case, "unsafe")]
     elif group.startswith("tensor:"):
         roots = [("network", "tensors", group.removeprefix("tensor:"), "data")]
-    found, count = [], 0
+    found: list[Number] = []
+    count = 0
     for root in roots:
         for path in _paths(at(certificate, root), root):
             count += 1
@@ -307,7 +324,7 @@ def about(certificate: Mapping[str, Any], comparing: str | None) -> dict[str, An
 
 
 def trees(certificate: Mapping[str, Any]) -> tuple[Outline, dict[str, Any]]:
-    """The proof's trees, and as plain data ``{cases: [{nodes: [[parent, side, depth, first, last, split]], left}], steps}``.
+    """The proof's trees, and as plain data, as the view sends them.
 
     Raises
     ------
@@ -317,7 +334,10 @@ def trees(certificate: Mapping[str, Any]) -> tuple[Outline, dict[str, Any]]:
     found = outline(certificate)
     cases = [
         {
-            "nodes": [[-1 if n.parent is None else n.parent, n.side, n.depth, n.first, n.last, n.split] for n in nodes[:DRAWN]],
+            "nodes": [
+                [-1 if n.parent is None else n.parent, n.side, n.depth, n.first, n.last, n.split]
+                for n in nodes[:DRAWN]
+            ],
             "left": max(0, len(nodes) - DRAWN),
         }
         for nodes in found.cases
@@ -344,7 +364,14 @@ def part(certificate: Mapping[str, Any], found: Outline, case: int, node: int) -
         said = one.words[k - one.first] if k - one.first < len(one.words) else ""
         short = text if len(text) <= LONGEST else text[:LONGEST] + " \N{HORIZONTAL ELLIPSIS}"
         steps.append({"number": k, "words": said, "text": short})
-    return {"case": case, "id": node, "path": path[::-1], "steps": steps, "leaf": one.leaf, "split": one.split}
+    return {
+        "case": case,
+        "id": node,
+        "path": path[::-1],
+        "steps": steps,
+        "leaf": one.leaf,
+        "split": one.split,
+    }
 
 
 def _side(split: str, side: int) -> str:

@@ -4,17 +4,17 @@ The front end draws and never computes.  Python to front end:
 
 ``about``     what is claimed in words, the network, the assumptions (`certificatedata.about`)
 ``trees``     ``{cases: [{nodes: [[parent, side, depth, first, last, split]], left}], steps, broken}``
-``checking``  ``{state: "idle" | "checking" | "accepted" | "rejected" | "cannot" | "stopped", at: [case, step] or null, done,
-              of, kind, open, seconds, step, why, place: [case, step] or null, rows: [[label, text]]}``
+``checking``  ``{state: "idle" | "checking" | "accepted" | "rejected" | "cannot" | "stopped", at: [case, step] or null,
+              done, of, kind, open, seconds, step, why, place: [case, step] or null, rows: [[label, text]]}``
 ``part``      the chosen part: the splits that lead to it, its own steps (`certificatedata.part`)
-``groups``, ``numbers``  where a number can be picked: ``[{key, label}]`` and ``{group, items: [{path, label, value, near,
-              stored}], count}``
+``groups``    where a number can be picked: ``[{key, label}]``
+``numbers``   those of one group: ``{group, items: [{path, label, value, near, stored}], count}``
 ``edits``     what was changed: ``[{path, label, was, near, now}]``
 ``chosen``    ``{case, id}``, both ways; ``pace``: seconds a step when it is watched, or -1: each step is asked for
 
 Front end to Python, as messages: ``check``, ``stop``, ``next`` (one step), ``group`` ``{key}``, ``tamper`` ``{path,
-value}``, ``undo``, ``reset``, ``file`` ``{kind: "certificate" | "report"}``; answered by ``{type: "file", name, mime}`` with
-a buffer.
+value}``, ``undo``, ``reset``, ``file`` ``{kind: "certificate" | "report"}``; the last is answered by ``{type: "file",
+name, mime}`` with a buffer.
 """
 
 from __future__ import annotations
@@ -43,8 +43,11 @@ from workbench.views.widgets import bundle
 from workbench.worker import Worker
 
 IDLE: Mapping[str, Any] = {
-    **{"state": "idle", "at": None, "done": 0, "of": 0, "kind": "", "open": 0, "seconds": None},
-    **{"step": "", "why": "", "place": None, "rows": []},
+    "state": "idle",
+    "rows": [],
+    **dict.fromkeys(("at", "place", "seconds")),
+    **dict.fromkeys(("done", "of", "open"), 0),
+    **dict.fromkeys(("kind", "step", "why"), ""),
 }
 WAIT = 0.04  # seconds between looks at whether to go on, while somebody watches
 
@@ -83,7 +86,9 @@ class CertificateView(anywidget.AnyWidget):
         super().__init__(**options)
         self.original: Mapping[str, Any] = given
         self.certificate: Mapping[str, Any] = given
-        self._past: list[Mapping[str, Any]] = []  # what `undo` goes back to; they share all that was not changed
+        self._past: list[
+            Mapping[str, Any]
+        ] = []  # what `undo` goes back to; they share all that was not changed
         self.result: Accepted | Rejected | CannotCheck | None = None
         self._name, self._against = name, against
         self._network = None if network is None else Path(network).name
@@ -174,9 +179,9 @@ class CertificateView(anywidget.AnyWidget):
         self._renew()
         return self
 
-    def choose(self, id: int, case: int = 0) -> CertificateView:
+    def choose(self, part: int, case: int = 0) -> CertificateView:
         """Select a part of the region."""
-        self.chosen = {"case": int(case), "id": int(id)}
+        self.chosen = {"case": int(case), "id": int(part)}
         return self
 
     def save(self, path: str | Path) -> None:
@@ -202,7 +207,13 @@ class CertificateView(anywidget.AnyWidget):
         tick = self._tick
         if seq != self._seq or tick is None or self.checking["state"] != "checking":
             return
-        told = {"at": [tick.case, tick.number], "done": tick.done, "of": tick.of, "kind": tick.kind, "open": tick.open}
+        told = {
+            "at": [tick.case, tick.number],
+            "done": tick.done,
+            "of": tick.of,
+            "kind": tick.kind,
+            "open": tick.open,
+        }
         if {**self.checking, **told} != self.checking:
             self.checking = {**self.checking, **told}
 
@@ -320,6 +331,8 @@ class CertificateView(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Stop the checker and close the widget."""
+        if not hasattr(self, "_worker"):  # it was refused while it was being made
+            return
         self._worker.cancel()
         super().close()
 

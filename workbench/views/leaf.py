@@ -84,7 +84,7 @@ def sharpened(plan: Plan, result: Result, leaf: Leaf) -> Result:
     note = f"part {leaf.id} of proof tree {leaf.tree}" + (
         "" if inside else "; the centre of its box lies outside of it"
     )
-    verdict = {
+    verdict: dict[str, Any] = {
         "state": "verified" if leaf.status == "proved" else "unknown",
         "text": f"part {leaf.id} of proof tree {leaf.tree}, {told}{by}",
         "math": f"for all x with {where}",

@@ -2,15 +2,15 @@
 
 The front end draws and never computes.  Python to front end:
 
-``about``      ``{network, question, layers: [{name, op, nodes, weights, activations, bits: [a candidate's]}], candidates,
-               room}``; room: the real margin (null where it is not finite)
+``about``      ``{network, question, layers: [{name, op, nodes, weights, activations, bits: [a candidate's]}],
+               candidates, room}``; room: the real margin (null where it is not finite)
 ``shown``      the answer to one ``choice``: ``{seq, formats, margin, holds, error, bits, dearest, shares, overflow,
                assumptions, seconds}``; infinite numbers are null
 ``marks``      what one slider more would give: ``{formats, margins: [[margin or null] a candidate] a layer, or null}``
-``state``      ``{busy: "" | "margin" | "cheapest" | "region", stale, message}``; stale: the model moved to another region
+``state``      ``{busy: "" | "margin" | "cheapest" | "region", stale, message}``; stale: the model has another region
 ``selection``  the model's, both ways
 
-Front end to Python: ``choice`` ``{seq, formats}``, and the messages ``cheapest``, ``reset``, ``region`` (use the model's).
+Front end to Python: ``choice`` ``{seq, formats}``, and the messages ``cheapest``, ``reset``, ``region`` (the model's).
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class PrecisionTuner(anywidget.AnyWidget):
 
     def __init__(self, model: Any, spec: Any, candidates: Sequence[Any] = CANDIDATES, **options: Any) -> None:
         if model.region is None:
-            raise ValueError("the model has no region yet: choose an input first, as in model.explore(x, eps=0.01)")
+            raise ValueError(
+                "the model has no region yet: choose an input first, as in model.explore(x, eps=0.01)"
+            )
         made = tuner(model.network, model.region, spec, candidates)
         super().__init__(**options)
         self._of, self._spec, self._given = model, spec, candidates
@@ -97,13 +99,7 @@ class PrecisionTuner(anywidget.AnyWidget):
         ValueError
             An unknown format, or a wrong number of them.
         """
-        tuner_ = self.tuner
-        if len(formats) != len(tuner_.layers):
-            raise ValueError(f"{len(tuner_.layers)} layers need as many formats, not {len(formats)}")
-        unknown = [f for f in formats if f not in tuner_.candidates]
-        if unknown:
-            raise ValueError(f"{unknown[0]!r} is no candidate: choose one of {', '.join(tuner_.candidates)}")
-        self._ask(formats, self.shown["seq"] + 1)
+        self._ask(self._known(formats), self.shown["seq"] + 1)
         return self
 
     def reset(self) -> PrecisionTuner:
@@ -189,6 +185,17 @@ class PrecisionTuner(anywidget.AnyWidget):
             "seconds": found.seconds,
         }
 
+    def _known(self, formats: Sequence[str]) -> Sequence[str]:
+        made = self.tuner
+        if len(formats) != len(made.layers):
+            raise ValueError(f"{len(made.layers)} layers need as many formats, not {len(formats)}")
+        unknown = [f for f in formats if f not in made.candidates]
+        if unknown:
+            raise ValueError(
+                f"{unknown[0][:40]!r} is no candidate: choose one of {', '.join(made.candidates)}"
+            )
+        return formats
+
     def _ask(self, formats: Sequence[str], seq: int) -> None:
         self._seq += 1
         tuner_, chosen = self.tuner, tuple(formats)
@@ -220,11 +227,7 @@ class PrecisionTuner(anywidget.AnyWidget):
     def _chosen(self, change: Any) -> None:
         try:
             asked = change["new"]
-            formats = [str(f) for f in asked["formats"]]
-            unknown = [f for f in formats if f not in self.tuner.candidates]
-            if unknown or len(formats) != len(self.tuner.layers):
-                raise ValueError(f"{', '.join(formats)[:80]} are no formats of the layers")
-            self._ask(formats, int(asked["seq"]))
+            self._ask(self._known([str(f) for f in asked["formats"]]), int(asked["seq"]))
         except (ValueError, TypeError, LookupError) as error:
             self.notice = f"this was refused: {error}"
 

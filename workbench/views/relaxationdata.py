@@ -118,7 +118,7 @@ def read_rectangle(ask: Mapping[str, Any]) -> tuple[list[float], list[float], li
 def rectangle(plan: Plan, low: list[float], high: list[float]) -> Region:
     """The region of a network of two inputs."""
     shape = plan.graph[plan.graph.inputs[0]].shape
-    return Region(*(np.reshape(end, (1, *shape)) for end in (low, high)))
+    return Region(np.reshape(low, (1, *shape)), np.reshape(high, (1, *shape)))
 
 
 def network(plan: Plan, ask: Mapping[str, Any]) -> dict[str, Any]:

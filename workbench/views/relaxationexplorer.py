@@ -50,7 +50,7 @@ class RelaxationExplorer(anywidget.AnyWidget):
     pane : what is shown first, "operator" or "network".
     """
 
-    operators = List().tag(sync=True)
+    operators: Any = List().tag(sync=True)
     shown = Dict().tag(sync=True)
     net = Dict().tag(sync=True)
     origin = Dict().tag(sync=True)

@@ -218,7 +218,7 @@ class Steering:
             raise ValueError("this is the only tree")
         key = op["tree"]
         for held in (self.held, self.hand, self.seconds, self.sent, self.verdicts):
-            held.pop(key, None)  # type: ignore[attr-defined]
+            held.pop(key, None)
         other = next(iter(self.held))
         yield {"dropped": key}
         yield from self._choose(other, 0)

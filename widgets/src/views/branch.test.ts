@@ -7,7 +7,7 @@ import { frame } from "../fake.js";
 import { splitWords } from "./branch.js";
 import { freshPage, press } from "./harness.js";
 import { plane, tint } from "./hierarchy.js";
-import { slice, term } from "./onenode.js";
+import { slice, term } from "./onenode-words.js";
 
 const page = freshPage();
 const COLUMNS = ["id", "parent", "side", "depth", "status", "bound", "kind", "index", "at", "left", "right", "low0", "high0", "low1", "high1"];

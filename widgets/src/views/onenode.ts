@@ -2,35 +2,17 @@
 // What is drawn belongs to the box that Python answered for; the grips run ahead of it while something is dragged.
 
 import { asker, neat } from "../core/ask.js";
-import { exact, outward, short } from "../core/format.js";
+import { exact, short } from "../core/format.js";
 import { ticks, viridis } from "../core/scales.js";
 import { button, h, n1, onResize, picker, put, s, save, safeName, say } from "./dom.js";
 import type { Context } from "./frame.js";
 import { savePng, standalone } from "./graph-export.js";
 import { grip, type Grip } from "./grips.js";
 import { menuButton } from "./menu.js";
+import { boxFields } from "./onenode-fields.js";
+import { codeOf, height, teach, term, type Shown } from "./onenode-words.js";
 import type { ExplorerModel, OperatorEntry, Question } from "./relaxation.js";
 
-export interface Plane {
-  slopes: number[];
-  offset: number;
-  chosen: boolean;
-}
-export interface Shown {
-  seq: number;
-  op: string;
-  low: number[];
-  high: number[];
-  cut: number | null;
-  lower: Plane | null;
-  upper: Plane | null;
-  best_lower: Plane | null;
-  best_upper: Plane | null;
-  image: (number | null)[];
-  room: { shown: number | null; best: number | null; box: number | null };
-  curve: [number, number][];
-  said: string;
-}
 type Range = [number, number];
 interface Wanted {
   low: number[];
@@ -46,20 +28,6 @@ const PLAN = 236;
 const CELLS = 12;
 const SIDES = ["lower", "upper"] as const;
 const WORD = { lower: "below", upper: "above" } as const;
-
-/** "0.5 x + 0.25", its offset rounded so that the line still holds. */
-export function term(plane: Plane, side: "lower" | "upper"): string {
-  const names = ["x", "y"];
-  const parts = plane.slopes.map((v, k) => (v === 0 ? "" : `${v === 1 ? "" : v === -1 ? "\u2212" : `${short(v, 4)}\u2009`}${names[k]}`)).filter(Boolean);
-  const sum = parts.reduce((all, part) => (all ? (part.startsWith("\u2212") ? `${all} \u2212 ${part.slice(1)}` : `${all} + ${part}`) : part), "");
-  if (plane.offset === 0) return sum || "0";
-  const rounded = outward(plane.offset, side === "upper", 4);
-  if (!sum) return rounded;
-  return plane.offset < 0 ? `${sum} \u2212 ${rounded.replace("\u2212", "")}` : `${sum} + ${rounded}`;
-}
-
-/** The line that a plane is on the slice y = cut: slope and offset. */
-export const slice = (plane: Plane, cut: number | null): [number, number] => [plane.slopes[0] ?? 0, plane.offset + (plane.slopes.length > 1 ? plane.slopes[1]! * (cut ?? 0) : 0)];
 
 export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElement; tools: HTMLElement; show(): void } {
   const { signal } = ctx;
@@ -90,7 +58,10 @@ export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElem
     refit = true;
     ask();
   }, signal);
-  const typed = h("span", { class: "wb-row", style: "flex-wrap:wrap" });
+  const typed = boxFields(signal, () => wanted, () => {
+    refit = true;
+    ask();
+  });
   const reset = button("Rule's lines", "take back the slopes that you chose: the lines that the operator's rule draws", () => {
     if (!wanted) return;
     wanted.lower = wanted.upper = null;
@@ -101,13 +72,13 @@ export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElem
     draw();
   }, signal);
   const exports = menuButton(ctx, "Export", "copy or save what is shown", () => [
-    { label: "Copy code", title: "the Python that shows this", act: () => ctx.copy(code(), "the code") },
+    { label: "Copy code", title: "the Python that shows this", act: () => ctx.copy(codeOf(shown(), model.get("origin") ?? {}), "the code") },
     { label: "Save SVG", act: () => save(`${fileName()}.svg`, new Blob([picture()], { type: "image/svg+xml" })) },
     { label: "Save PNG", act: () => void savePng(picture(), fileName()).catch((error: Error) => ctx.toast(error.message)) },
     { label: "Save JSON", act: () => save(`${fileName()}.json`, new Blob([`${JSON.stringify(shown(), null, 1)}\n`], { type: "application/json" })) },
   ]);
   const state = h("span", { class: "wb-for" });
-  const tools = h("div", { class: "wb-row wb-x-tools" }, picked.el, typed, reset, fit, h("span", { class: "wb-grow" }), state, exports);
+  const tools = h("div", { class: "wb-row wb-x-tools" }, picked.el, typed.el, reset, fit, h("span", { class: "wb-grow" }), state, exports);
 
   // ---- the picture: a grid, what Python answered, and the grips
   const svg = s("svg", { class: "wb-x-plot", height: H, role: "group", tabindex: -1 });
@@ -261,11 +232,6 @@ export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElem
       yr = [a - 0.1 * (b - a), b + 0.1 * (b - a)];
     }
   }
-  const height = (plane: Plane, x: number, cut: number | null): number => {
-    const [slope, offset] = slice(plane, cut);
-    return slope * x + offset;
-  };
-
   let last: unknown = null;
   function show(): void {
     const now = shown();
@@ -311,7 +277,7 @@ export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElem
       if (plane) slopes[k]!.move(X(now.high[0]!) , Y(height(plane, now.high[0]!, now.cut)), plane.slopes[0]!, `slope ${short(plane.slopes[0]!, 4)}`);
     });
     drawPlan(now, answered);
-    fields();
+    typed.show();
     tell(now, stale);
   }
 
@@ -390,37 +356,6 @@ export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElem
     cutGrip.move(b[0] + 0, c, cut, `slice at y = ${short(cut, 4)}`);
   }
 
-  /** The ends as text fields: every number can be typed. */
-  function fields(): void {
-    const names = wanted!.low.length === 2 ? ["x", "y"] : [""];
-    const keys = names.flatMap((name, axis) => [[name, axis, 0], [name, axis, 1]] as [string, number, number][]);
-    if (typed.childElementCount !== keys.length) {
-      typed.replaceChildren(
-        ...keys.map(([name, axis, end]) => {
-          const input = h("input", { class: "wb-text", type: "text", inputmode: "decimal", spellcheck: "false", autocomplete: "off", "aria-label": `${end ? "upper" : "lower"} end${name ? ` of ${name}` : ""}` });
-          const enter = (): void => {
-            const value = Number(input.value.replace("\u2212", "-"));
-            put(input, { "aria-invalid": Number.isFinite(value) && input.value.trim() ? null : "true" });
-            if (!wanted || !Number.isFinite(value) || !input.value.trim()) return;
-            if ((end ? wanted.high : wanted.low)[axis] === value) return;
-            (end ? wanted.high : wanted.low)[axis] = value;
-            if (end && wanted.low[axis]! > value) wanted.low[axis] = value;
-            if (!end && wanted.high[axis]! < value) wanted.high[axis] = value;
-            refit = true;
-            ask();
-          };
-          input.addEventListener("change", enter, { signal });
-          input.addEventListener("keydown", (event) => event.key === "Enter" && enter(), { signal });
-          return h("label", { class: "wb-row" }, h("span", { class: "wb-lab" }, `${name ? `${name} ` : ""}${end ? "u" : "l"}`), input);
-        }),
-      );
-    }
-    keys.forEach(([, axis, end], k) => {
-      const input = typed.children[k]!.querySelector("input")!;
-      if (input.ownerDocument.activeElement !== input) input.value = exact((end ? wanted!.high : wanted!.low)[axis]!);
-    });
-  }
-
   function tell(now: Shown, stale: boolean): void {
     const origin = model.get("origin") ?? {};
     const of = origin.node !== undefined && origin.node !== null ? `${origin.node}[${origin.index}]` : "";
@@ -454,28 +389,7 @@ export function operatorPane(ctx: Context, model: ExplorerModel): { el: HTMLElem
     say(titled, `${entry()?.label ?? now.op} on [${short(now.low[0]!, 4)}, ${short(now.high[0]!, 4)}]${stale ? ", stale" : ""}`);
   }
 
-  function teach(now: Shown): string {
-    const share = now.room.shown !== null && now.room.box ? now.room.shown / now.room.box : null;
-    if (now.low.some((l, k) => l === now.high[k])) return "An interval of one point: nothing is lost.";
-    if (now.room.shown !== null && now.room.shown < 1e-12 * (now.room.box || 1)) return "On this interval the operator is a straight line: nothing is lost.";
-    if (share !== null && share < 1) return `A proof may use any two lines that hold on the whole box. These leave ${short(100 * share, 3)} % of the room that the interval alone leaves.`;
-    if (share !== null) return `These lines leave more room than the interval alone; still, lines keep how the result depends on x, which the interval forgets.`;
-    return "A proof may use any two lines that hold on the whole box.";
-  }
-
   const fileName = (): string => safeName(`relaxation-${shown()?.op ?? "none"}`);
-  const list = (values: number[]): string => (values.length === 1 ? exact(values[0]!) : `(${values.map(exact).join(", ")})`);
-  function code(): string {
-    const now = shown();
-    if (!now) return "";
-    if (now.op.startsWith("node:")) {
-      const o = model.get("origin") ?? {};
-      return `model.selection = (${JSON.stringify(o.node ?? null)}, ${o.index ?? "None"})\nmodel.relaxation_explorer()`;
-    }
-    const chosen = SIDES.filter((k) => now[k]?.chosen).map((k) => `, ${k}=${list(now[k]!.slopes)}`).join("");
-    const base = `import workbench as wb\n\nview = wb.relaxation_explorer(${JSON.stringify(now.op)}, ${list(now.low)}, ${list(now.high)})`;
-    return chosen ? `${base}\nview.explore(${JSON.stringify(now.op)}, ${list(now.low)}, ${list(now.high)}${chosen})` : `${base}\nview`;
-  }
   function picture(): string {
     const copy = svg.cloneNode(true) as SVGSVGElement;
     copy.prepend(s("rect", { width, height: H, fill: getComputedStyle(ctx.root).backgroundColor }));

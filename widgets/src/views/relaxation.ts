@@ -4,7 +4,8 @@
 import { h, put, say, segmented } from "./dom.js";
 import type { Context } from "./frame.js";
 import { hierarchyPane, type Net } from "./hierarchy.js";
-import { operatorPane, type Shown } from "./onenode.js";
+import { operatorPane } from "./onenode.js";
+import type { Shown } from "./onenode-words.js";
 import css from "./relaxation.css";
 
 export interface OperatorEntry {

@@ -237,7 +237,8 @@ export function precisionTuner(ctx: Context): void {
       svg.append(s("line", { x1: n1(x(edge)), x2: n1(x(edge)), y1: top + 2, y2: top + 36, stroke: ctx.colour("--tx"), "stroke-width": 2 }));
       const right = x(edge) > width / 2;
       svg.append(s("text", { x: n1(x(edge) + (right ? -2 : 2)), y: top + 49, "text-anchor": right ? "end" : "start" }, `real margin ${outward(found.room, false)}`));
-      if (right ? x(found.error) < x(edge) - 230 : x(found.error) > x(edge) + 230) svg.append(s("text", { x: n1(right ? x(found.error) + 2 : x(found.error) - 2), y: top + 49, "text-anchor": right ? "start" : "end" }, `rounding \u2264 ${outward(found.error, true)}`));
+      const [end, beyond] = [x(found.error), found.error > edge];
+      if (beyond ? end > x(edge) + (right ? 120 : 230) : end < x(edge) - (right ? 230 : 120)) svg.append(s("text", { x: n1(beyond ? end - 2 : end + 2), y: top + 49, "text-anchor": beyond ? "end" : "start" }, `rounding \u2264 ${outward(found.error, true)}`));
       if (found.holds && x(edge) - x(found.error) > 90) svg.append(s("text", { class: "wb-t", x: n1((x(edge) + x(found.error)) / 2), y: top + 23, "text-anchor": "middle" }, `${outward(r.margin ?? 0, false)} left`));
     }
     if (alone) (a.layers ?? []).forEach((layer, k) => svg.append(s("rect", { x: 8, y: top + 62 + 18 * k, width: 10, height: 10, fill: layerColour(k) }), s("text", { x: 24, y: top + 71 + 18 * k }, `${layer.name}: ${r.formats?.[k] ?? ""}, ${short(100 * (r.shares?.[k] ?? 0), 2)} % of the error`)));

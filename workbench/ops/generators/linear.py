@@ -99,12 +99,28 @@ def pull(form: Linear, seed: Array) -> tuple[Array | None, ...]:
     return tuple(None if m is None else m.adjoint(seed) for m in form.maps)
 
 
+Trained = Callable[..., tuple[Array | None, ...]]
+
+
+def _derivative(form: Callable[[Call], Linear], trained: Trained | None) -> Trained:
+    """The gradient rule: the adjoint, or `trained` where further operands are no constants."""
+
+    def rule(
+        call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array
+    ) -> tuple[Array | None, ...]:
+        if trained is not None and any(call.is_live(i) for i in range(1, len(call.shapes))):
+            return trained(call, operands, seed)
+        return pull(form(call), seed)
+
+    return rule
+
+
 def linear(
     op: Op,
     build: Callable[[Call], Linear],
     kind: Kind | None = "products",
     leafwise: Leafwise | None = None,
-    trained: Callable[..., tuple[Array | None, ...]] | None = None,
+    trained: Trained | None = None,
 ) -> None:
     """Register the interval, affine, gradient and rounding rules of an operator that is affine whenever supported.
 
@@ -128,13 +144,7 @@ def linear(
     def _(call: Call, *operands: Interval | None) -> Linear:
         return form(call)
 
-    @op.rule(gradient)
-    def _(
-        call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array
-    ) -> tuple[Array | None, ...]:
-        if trained is not None and any(call.is_live(i) for i in range(1, len(call.shapes))):
-            return trained(call, operands, seed)
-        return pull(form(call), seed)
+    op.rule(gradient)(_derivative(form, trained))
 
     if kind is not None:
 
@@ -148,7 +158,7 @@ def moves(
     apply: Callable[..., Array],
     adjoints: Callable[[Call], tuple[LinearMap | None, ...]],
     arithmetic: bool = True,
-    trained: Callable[..., tuple[Array | None, ...]] | None = None,
+    trained: Trained | None = None,
 ) -> None:
     """Register every meaning of an operator that only moves or repeats elements: exact in each of them.
 
@@ -205,13 +215,7 @@ def moves(
     def _(call: Call, *operands: Interval | None) -> Linear:
         return form(call)
 
-    @op.rule(gradient)
-    def _(
-        call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array
-    ) -> tuple[Array | None, ...]:
-        if trained is not None and call.is_live(1):
-            return trained(call, operands, seed)
-        return pull(form(call), seed)
+    op.rule(gradient)(_derivative(form, trained))
 
     if not arithmetic:
         return
