@@ -143,11 +143,7 @@ def verify(
             break
     verdict = _together(asked, whole, semantics, name or network.graph.name, digest or network.graph.digest)
     verdict = replace(verdict, seconds=monotonic() - start)
-    return (
-        certified(verdict, network.graph, np.inf if timeout is None else start + timeout)
-        if certify
-        else verdict
-    )
+    return certified(verdict, network.graph, timeout and start + timeout) if certify else verdict
 
 
 def cheapest(

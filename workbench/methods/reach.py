@@ -98,9 +98,7 @@ def pieces(
     held = ibp(plan, {name: region})
     a, b = ([exact.rational(float(v)) for v in end] for end in (lower, upper))
     square = [(a[0], a[1]), (b[0], a[1]), (b[0], b[1]), (a[0], b[1])]
-    cells: list[tuple[list[Point], tuple[int, ...]]] = [
-        ([(exact.rational(x), exact.rational(y)) for x, y in square], ())
-    ]
+    cells: list[tuple[list[Point], tuple[int, ...]]] = [(square, ())]
     neurons: list[tuple[str, int]] = []
     for step in plan.steps:
         row = OPS.get(step.node.op)
