@@ -221,9 +221,9 @@ class Bounds:
                     added = [(r[-1] >> e) - charge for r in product]
                     rows = [[v >> e for v in r[:-1]] for r in product]
                 else:
-                    product, added = self._scatter(step, rows, self.dense(i)[3], steps[source].size)
-                    added = [(a >> e) - charge for a in added]
-                    rows = [[v >> e for v in r] for r in product]
+                    scattered, moved = self._scatter(step, rows, self.dense(i)[3], steps[source].size)
+                    added = [(a >> e) - charge for a in moved]
+                    rows = [[v >> e for v in r] for r in scattered]
             constant = sums(constant, added)
             for k in step.sources:
                 pending[k] = (
