@@ -63,13 +63,16 @@ class Node:
 
 
 def _changeable(array: Array) -> bool:
-    """Whether somebody could still write to the memory of `array`: itself, or through what it is a view of."""
+    """Whether somebody could still write to the memory of `array`: only that of `bytes` nobody can.
+
+    Memory that an array owns may be written to through any view that was made before it was read-only.
+    """
     seen: Any = array
     while isinstance(seen, np.ndarray):
         if seen.flags.writeable:
             return True
         seen = seen.base
-    return not isinstance(seen, bytes | None)
+    return not isinstance(seen, bytes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ where e bounds the rounding error of each output over the region; where those ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,12 +17,10 @@ from typing import Any
 import numpy as np
 
 from workbench.certificate.attach import certified
-from workbench.floats.program import PROGRAMS, Semantics
-from workbench.graph import Array
+from workbench.floats.program import PROGRAMS
 from workbench.methods import attack, branch, treefile
-from workbench.methods.bisect import Halved, bisect
+from workbench.methods.bisect import Halved, bisect, unsplit
 from workbench.methods.named import find_bounds
-from workbench.methods.precision import CANDIDATES, Precision, cheapest_formats
 from workbench.methods.progress import Cancelled
 from workbench.methods.replay import (
     EXACT,
@@ -36,7 +34,6 @@ from workbench.methods.replay import (
     replay,
 )
 from workbench.methods.rounding import rounding
-from workbench.methods.tuning import Tuner
 from workbench.network import Network
 from workbench.region import Region
 from workbench.semantics.plan import Plan
@@ -146,49 +143,6 @@ def verify(
     return certified(verdict, network.graph, timeout and start + timeout) if certify else verdict
 
 
-def cheapest(
-    network: Network, region: Region, spec: Wanted, candidates: Sequence[str | Semantics]
-) -> Precision:
-    """The narrowest format of each layer with which `spec` is still proved: `methods.precision` has the details.
-
-    Raises
-    ------
-    SpecificationError
-        Where the property is no conjunction of linear constraints: there is no one margin to keep.
-    """
-    rows, thresholds = _margin_rows(network, region, spec)
-    regions = network.regions(region)
-    return cheapest_formats(network.plan, regions, rows, candidates, thresholds=thresholds)
-
-
-def tuner(
-    network: Network, region: Region, spec: Wanted, candidates: Sequence[str | Semantics] = CANDIDATES
-) -> Tuner:
-    """The margin of the float proof of `spec` as a function of the layers' formats: `methods.tuning` has the details.
-
-    Raises
-    ------
-    SpecificationError
-        As `cheapest`.
-    """
-    rows, thresholds = _margin_rows(network, region, spec)
-    return Tuner(network.plan, network.regions(region), rows, candidates, thresholds)
-
-
-def _margin_rows(network: Network, region: Region, spec: Wanted) -> tuple[Array, Array]:
-    """A conjunction of linear constraints as rows of the first output, and what each has to exceed."""
-    plan = network.plan
-    inputs, outputs = (plan.graph[names[0]].size for names in (plan.graph.inputs, plan.graph.outputs))
-    (case,) = property_of(spec, region, inputs, outputs).cases
-    rows = Rows(case.unsafe, outputs)
-    if any(len(group) != 1 for group in rows.groups) or rows.error is not None:
-        raise SpecificationError(
-            "formats can be chosen for a conjunction of linear constraints, such as wb.margin(label)"
-        )
-    shape = plan.graph[plan.graph.outputs[0]].shape
-    return rows.matrix.reshape(-1, *shape), rows.threshold
-
-
 def _read(spec: Wanted | Property | str | Path) -> Wanted | Property:
     if isinstance(spec, str | Path):
         from workbench.io import vnnlib
@@ -263,6 +217,13 @@ def _decide(
         unsafe, assumptions, reason = _with_room(network, region, case.unsafe, semantics)
         if reason:
             return _Found(reason=reason, method="rounding bounds")
+    round_bound = None
+    if not region.is_box and tree is None:  # splitting is of boxes; lines use the ball's own shape
+        whole = unsplit(plan, region, unsafe)
+        if whole.status == "verified":
+            found = _judged(plan, case, region, whole, semantics, assumptions)
+            return replace(found, method=f"CROWN over the ball in the {region.norm} norm")
+        round_bound = _judged(plan, case, region, whole, semantics, assumptions).bound
     outcome = branch.verify(
         plan, region, unsafe, timeout=left(), seed=seed, semantics="real", progress=progress, tree=tree
     )
@@ -274,6 +235,9 @@ def _decide(
         other = _judged(plan, case, region, halved, semantics, assumptions)
         if other.status != "unknown" or found.bound is None or (other.bound or -np.inf) >= found.bound:
             found = replace(other, method="input splitting with CROWN")
+    if found.status == "unknown" and round_bound is not None:
+        found.bound = max(found.bound if found.bound is not None else -np.inf, round_bound)
+        found.reason += f" (parts of the ball's box are searched, not of the ball in the {region.norm} norm)"
     return found
 
 

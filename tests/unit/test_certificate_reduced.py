@@ -58,7 +58,7 @@ def assert_true_of(part: Part, program: Program, samples: list[Any], rules: Boun
             ),
             *((s, (program.output, j), None) for j, s in enumerate(found.outputs)),
         ]:
-            row = packed.unpack(s.row, s.count, P)
+            row = packed.unpack(s.row, s.count, s.size, P)
             total = sum((c * v for c, v in zip(row, known, strict=False)), Fraction(0)) * unit
             assert total + s.down * unit <= values[step][j] <= total + s.up * unit
             assert max(map(abs, row), default=0) <= s.size
@@ -143,7 +143,7 @@ def test_packed_rows_are_told_apart_or_refused() -> None:
                 for _ in range(rng.randrange(1, 9))
             ]
             found, size = packed.pack(row, precision)
-            assert packed.unpack(found, len(row), precision) == row
+            assert packed.unpack(found, len(row), size, precision) == row
             assert size == max(map(abs, row))
         with pytest.raises(CannotCheck):
             packed.pack([most + 1], precision)

@@ -81,3 +81,12 @@ def test_a_missing_node_suggests_names() -> None:
     graph = relu_network(np.random.default_rng(0), (3, 4, 2))
     with pytest.raises(GraphError, match="names that contain it: r0"):
         graph["R"]
+
+
+def test_a_view_made_before_the_weights_were_frozen_changes_nothing() -> None:
+    w = np.ones((1, 2), np.float32)
+    view = w[:]
+    w.flags.writeable = False
+    graph = Graph((Node("x", "Input", shape=(2,)),), ("x",), {"w": w})
+    view[:] = 100
+    assert graph.weights["w"].tolist() == [[1.0, 1.0]]

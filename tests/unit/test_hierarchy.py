@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 from tests.networks import relu_network
-from workbench.graph import GraphError
+from workbench.graph import Graph, GraphError, Node
 from workbench.methods import programs
 from workbench.methods.named import find_bounds
 from workbench.methods.programs import _Program, _solver
 from workbench.methods.reduced import reduce
 from workbench.methods.reducedalpha import chords
 from workbench.methods.scene import scene_of
+from workbench.model import Model
 from workbench.region import Region
 from workbench.semantics import real
-from workbench.semantics.plan import Plan, plan_of
+from workbench.semantics.plan import Plan, infer, plan_of
 
 ORDER = ("ibp", "crown", "alpha-crown", "lp", "milp")
 
@@ -113,3 +114,18 @@ def test_zonotopes_cancel_what_branches_share() -> None:
         for other in (one, crown):
             assert (b.lo >= other[name].lo - 1e-12).all()
             assert (b.hi <= other[name].hi + 1e-12).all()
+
+
+def test_a_slope_that_is_none_of_a_leaky_relus_is_not_used_below_it() -> None:
+    """Where the chord overflows its slope is 0, which is no line below a function of slopes 0.9 and 1."""
+    nodes = [
+        Node("x", "Input", shape=(1, 1), dtype="float64"),
+        Node("a", "LeakyRelu", ("x",), {"alpha": 0.9}, dtype="float64"),
+    ]
+    model = Model(Graph(infer(nodes, {}), ("a",), {}))
+    big = np.full((1, 1), 1.7e308)
+    for method in ("zonotope", "crown-zonotope"):
+        found = model.bounds(method, Region(-big[None], big[None]))["a"]
+        assert found.lower.min() <= 0.9 * -1.7e308
+        point = model.bounds(method, Region(big[None] * 0, big[None] * 0))["a"]
+        assert point.lower.min() <= 0 <= point.upper.max()

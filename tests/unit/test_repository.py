@@ -26,7 +26,18 @@ LAYERS = (
     {"semantics"},
     {"ops"},
     {"methods", "certificate", "passes", "io"},
-    {"examples", "history", "live", "model", "network", "opening", "overlays", "relaxations", "reproduce"}
+    {
+        "choosing",
+        "examples",
+        "history",
+        "live",
+        "model",
+        "network",
+        "opening",
+        "overlays",
+        "relaxations",
+        "reproduce",
+    }
     | {"results", "settings", "shown", "statement", "steering", "verdict", "verify", "worker"}
     | {"nn", "autodiff"},
     {"views"},

@@ -71,3 +71,9 @@ def test_what_cannot_be_joined_says_why() -> None:
         model.one_input({"a": np.zeros(4), "b": np.zeros(6), "mask": [1, 1, 1]})
     with pytest.raises(GraphError, match="several types"):
         Model(two("float64")).one_input()
+
+
+def test_a_value_of_another_shape_is_not_turned_round() -> None:
+    with pytest.raises(GraphError, match=r"has shape \[2, 3\], not \[3, 2\]"):
+        Model(two()).one_input({"b": np.zeros((3, 2))})
+    assert Model(two()).one_input({"b": np.zeros((1, 2, 3))}).input_shape == (7,)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from workbench.choosing import tuner
 from workbench.methods.rounding import margin_errors
 from workbench.methods.tuning import Tuner
-from workbench.verify import tuner
 from workbench.wanted import SpecificationError
 
 

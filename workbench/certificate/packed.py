@@ -4,7 +4,7 @@ The numbers v_0, v_1, ... stand in one integer as ``sum v_i * 2**(i B)``, B a fi
 added, and multiplied by a number, as integers are. With ``|v_i| < 2**(B-1)`` for all of them they are found again:
 those below place m sum to less than ``2**(m B - 1)`` either way, so that what stands at place m, where nothing
 stands above it, is the whole divided by ``2**(m B)``, to nearest. Who computes with packed rows keeps an upper
-bound of all ``|v_i|``, and calls `fits` with it.
+bound of all ``|v_i|``, and gives it to `unpack`.
 """
 
 from __future__ import annotations
@@ -49,8 +49,15 @@ def _halves(count: int, bits: int) -> int:
     return ((1 << count * bits) - 1) // ((1 << bits) - 1) << bits - 1
 
 
-def unpack(packed: int, count: int, precision: int) -> list[int]:
-    """The numbers, where there are no others."""
+def unpack(packed: int, count: int, size: int, precision: int) -> list[int]:
+    """The numbers, where there are no others, and none is larger than `size`.
+
+    Raises
+    ------
+    CannotCheck
+        Numbers of that size may have run into each other.
+    """
+    fits(size, precision)
     bits = wide(precision)
     width, half = bits // 8, 1 << bits - 1
     data = (packed + _halves(count, bits)).to_bytes(count * width, "little")

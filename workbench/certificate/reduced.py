@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from workbench.certificate.format import CannotCheck
-from workbench.certificate.packed import fits, pack, unpack, wide
+from workbench.certificate.packed import pack, unpack, wide
 from workbench.certificate.parts import Empty, Line, line_of
 from workbench.certificate.program import Program
 
@@ -121,7 +121,9 @@ def start(
         if step.kind == "affine":
             if width * max(step.size, len(source)) > MOST:
                 raise CannotCheck("the part has too many open signs to be reduced")
-            table = matrices.prepare([[*unpack(s.row, s.count, P), *[0] * (width - s.count)] for s in source])
+            table = matrices.prepare(
+                [[*unpack(s.row, s.count, s.size, P), *[0] * (width - s.count)] for s in source]
+            )
             middle = matrices.prepare([[s.down + s.up, s.up - s.down] for s in source])
             weights = [r[:-1] for r in step.matrix]
             rows = matrices.multiply(weights, table)
@@ -169,7 +171,7 @@ def drawn(unit: Unit, low: int, high: int, chosen: int | None) -> Line:
 
 def flattened(s: Sum, unit: Unit, rounding: Rounding, P: int) -> Sum:
     """A relu's result where its operand is <= 0."""
-    row = [v * unit.flat for v in unpack(s.row, s.count, P)] if unit.flat else []
+    row = [v * unit.flat for v in unpack(s.row, s.count, s.size, P)] if unit.flat else []
     return rounding.sum(row, s.down * unit.flat, s.up * unit.flat, unit.shift)
 
 
@@ -190,7 +192,7 @@ def reduce(old: Reduced, box: Ends, phases: Phases, P: int) -> Reduced:
     def rewritten(s: Sum) -> Sum:
         total, size, down, up = [0] * (n + len(operands)), s.size << P, s.down << P, s.up << P
         inner = 0
-        for c, place in zip(unpack(s.row, s.count, P), put, strict=False):
+        for c, place in zip(unpack(s.row, s.count, s.size, P), put, strict=False):
             if type(place) is int:
                 total[place] = c << P
             elif c and type(place) is Sum:
@@ -198,8 +200,7 @@ def reduce(old: Reduced, box: Ends, phases: Phases, P: int) -> Reduced:
                 size += abs(c) * place.size
                 down += c * (place.down if c > 0 else place.up)
                 up += c * (place.up if c > 0 else place.down)
-        fits(size, P)
-        both = zip(total, unpack(inner, len(total), P), strict=True)
+        both = zip(total, unpack(inner, len(total), size, P), strict=True)
         return rounding.sum([a + b for a, b in both], down, up, P)
 
     for kept, (unit, l, _), operand in zip(keep, bounds, old.operands, strict=True):
@@ -246,14 +247,14 @@ def carried(
         constant += w * (inner.down if w > 0 else inner.up) - charge
         total += w * inner.row
         size += abs(w) * inner.size
-    fits(size, P)
-    return [*unpack(total, n, P), constant]
+    return [*unpack(total, n, size, P), constant]  # sizes only grow: the fields were apart all the time
 
 
 def lowest(function: Sequence[int], box: Ends, P: int) -> int:
     """The least of a linear function in units of ``2**-2P`` over the box, in units."""
-    ends = zip(function, *box, strict=False)
-    return (sum([c * (l if c >= 0 else h) for c, l, h in ends]) + (function[-1] << P)) >> 2 * P
+    *row, constant = function
+    ends = zip(row, *box, strict=True)
+    return (sum([c * (l if c >= 0 else h) for c, l, h in ends]) + (constant << P)) >> 2 * P
 
 
 def bound(
@@ -280,7 +281,8 @@ def bound(
                 ]
                 if method == "interval":
                     ends = reach(found.units[:k], found.low[:k], found.high[:k], box)
-                    least = [lowest([*unpack(b.row, b.count, P), b.down], ends, P) for b in both]
+                    rows = [[*unpack(b.row, b.count, b.size, P), *[0] * (n + k - b.count)] for b in both]
+                    least = [lowest([*row, b.down], ends, P) for row, b in zip(rows, both, strict=True)]
                 else:
                     least = [lowest(carried(found, n, b, found.lines, none, P), box, P) for b in both]
                 l, h = max(l, least[0]), min(h, -least[1])

@@ -33,12 +33,12 @@ def tuned(found: Reduced, box: Ends, row: Sequence[int], limit: float, P: int) -
     width = n + count
     weights, constant = np.zeros((count, width)), np.zeros(count)
     for k, s in enumerate(found.operands):
-        weights[k, : s.count], constant[k] = unpack(s.row, s.count, P), 0.5 * (s.down + s.up)
+        weights[k, : s.count], constant[k] = unpack(s.row, s.count, s.size, P), 0.5 * (s.down + s.up)
     weights, constant = weights * unit, constant * unit
     start, first = np.zeros(width), 0.0
     for c, s in zip(row, found.outputs, strict=True):
         if c:
-            start[: s.count] += np.array(unpack(s.row, s.count, P), float) * (c * unit)
+            start[: s.count] += np.array(unpack(s.row, s.count, s.size, P), float) * (c * unit)
             first += c * unit * 0.5 * (s.down + s.up)
     start, limit = start * unit, limit * unit
     first *= unit

@@ -10,8 +10,9 @@ The file is no authority: it is believed only where
   the file says (each chunk's are hashed onto the hash of the chunks before) and err by no more than it says, and
   the worst input errs by exactly as much.
 
-So a figure made up, or another library, processor or path through the library, is found out; who can rewrite the file
-and the function that it is about cannot be guarded against.
+So another library, processor or path through the library is found out, and damage.  It is a spot check: who rewrites the
+file with a figure that is true of most parts and false of a few is usually believed, so that the numbers in bounds stay
+the assumed ones; only the ledger's words change.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Fact:
         s = self.scan
         return (
             f"{self.library} on this machine: all {s.total:,} inputs were tried, in whole arrays, and err by at most "
-            f"{s.most} ulp (answers {s.digest[:16]})"
+            f"{s.most} ulp (answers {s.digest[:16]}; a few parts of the record were computed again, not all)"
         )
 
 
@@ -153,6 +154,8 @@ def load(path: Path) -> tuple[str, str, libm.Scan, list[str]]:
         scan = libm.Scan.from_text(json.dumps(body["scan"]))
         chain = [body["chain"][i : i + 64] for i in range(0, len(body["chain"]), 64)]
         name, where, kind = str(body["library"]), str(body["machine"]), body["format"]
+        if not (isinstance(scan.worst, int | float) and 0 <= scan.worst < 2**60):
+            raise ValueError(f"an error of {scan.worst!r} ulp")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Disbelieved(f"{path.name} cannot be read: {error}") from None
     if kind != FORMAT or said != _sum(body):

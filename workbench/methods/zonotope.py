@@ -25,6 +25,7 @@ from workbench.methods.crown import crown
 from workbench.methods.ibp import boxes
 from workbench.methods.progress import Progress
 from workbench.methods.scene import KINKED, parts_of
+from workbench.ops.relu import pieces
 from workbench.region import Region
 from workbench.semantics.affine import Linear, LinearMap, Lines, Relaxation, describe, spread
 from workbench.semantics.backward import INFLATE
@@ -137,7 +138,9 @@ class _Walk:
         generators = np.zeros((total, *shape))
         if held is not None:
             generators[: len(held)] = held
-        generators.reshape(total, -1)[self.count + np.arange(index.size), index] = radius.reshape(-1)[index]
+        generators.reshape(total, radius.size)[self.count + np.arange(index.size), index] = radius.reshape(
+            -1
+        )[index]
         self.count = total
         return Form(centre, generators, error)
 
@@ -202,9 +205,11 @@ class _Walk:
         """``s . x + middle``, a new generator for the room between the lines."""
         lower, upper = form.lower, form.upper
         if step.node.op in KINKED and (lower.offset == 0).all():
-            lower = Lines(
-                upper.slopes, lower.offset
-            )  # below two pieces that meet at 0, convex, any slope will do
+            left, right = pieces(step.call)
+            s = upper.slopes[0]
+            if s is not None and ((left <= s) & (s <= right)).all():
+                # below two straight pieces that meet at 0, convex, any slope between theirs will do
+                lower = Lines(upper.slopes, lower.offset)
         shape = (1, *step.node.shape)
         full = np.broadcast_to
         low, high = np.array(full(lower.offset, shape)), np.array(full(upper.offset, shape))

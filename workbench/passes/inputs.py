@@ -20,7 +20,8 @@ def fix_inputs(graph: Graph, values: Mapping[str, Any]) -> Graph:
     Parameters
     ----------
     graph : any network.
-    values : input name -> what it is; taken in the input's own shape and type, and refused where that would change it.
+    values : input name -> what it is, of the input's shape (leading axes of 1 apart); floats are rounded to the input's
+        type, as a run does, and integers refused where its type does not hold them.
 
     Raises
     ------
@@ -85,8 +86,14 @@ def _held(node: Node, value: Any) -> Array:
     """The value in the input's shape and type."""
     given = np.asarray(value)
     found = given.astype(node.dtype)
-    if given.size != node.size:
+    if _without_ones(given.shape) != _without_ones(node.shape):
         raise GraphError(f"the input {node.name!r} has shape {list(node.shape)}, not {list(given.shape)}")
     if not (found == given).all() and not (given.dtype.kind == "f" and found.dtype.kind == "f"):
         raise GraphError(f"the input {node.name!r} holds {node.dtype}: {value!r} would be changed by that")
     return found.reshape(node.shape)
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without its leading axes of length 1."""
+    first = next((k for k, n in enumerate(shape) if n != 1), len(shape))
+    return shape[first:]

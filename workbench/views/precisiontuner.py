@@ -27,7 +27,7 @@ from traitlets import Dict, Unicode
 from workbench.methods.precision import CANDIDATES
 from workbench.methods.progress import Progress
 from workbench.methods.tuning import Tuner, Tuning
-from workbench.verify import tuner
+from workbench.choosing import tuner
 from workbench.views.text import number
 from workbench.views.widgets import bundle
 from workbench.worker import Worker
