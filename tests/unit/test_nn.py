@@ -114,6 +114,15 @@ def test_a_model_can_be_bounded() -> None:
         (lambda: mlp().load_state_dict({"0.weight": np.zeros((5, 6))}), r"missing: 0.bias"),
         (lambda: nn.CrossEntropyLoss()(np.zeros((2, 3)), np.array([0, 7])), r"there is no class 7"),
         (lambda: nn.MSELoss()(np.zeros((4, 1)), np.zeros(4)), r"target.reshape\(4, 1\)"),
+        (lambda: mlp().model(), r"give the input's shape, such as \(1, 64\)"),
+        (lambda: mlp().graph(), r"give the input's shape, such as \(1, 64\)"),
+        (lambda: mlp().summary(), r"give the input's shape, such as \(1, 64\)"),
+        (lambda: mlp().to_onnx("never-written.onnx"), r"give the input's shape, such as \(1, 64\)"),
+        (mlp(), r"without an input"),
+        (lambda: mlp().model(1, 6), r"as a tuple, \(1, 6\)"),
+        (lambda: mlp()(np.zeros(5)), r"last dimension of 6, but was given \[5\]"),
+        (lambda: F.relu("a"), r"not str"),  # type: ignore[arg-type]
+        (lambda: F.relu(mlp()._modules[0].weight), r"x\.trace\.lift\(parameter\)"),  # type: ignore[attr-defined]
     ],
 )
 def test_messages_say_what_does_not_fit(build: Any, said: str) -> None:
@@ -130,7 +139,43 @@ def test_annotations_bind_names() -> None:
         wb.trace(f, (1, 3), (4, 2))
 
 
+def test_functions_run_on_arrays() -> None:
+    f: Any = F
+    x = np.array([[-1.0, 2.0, 0.5]], np.float32)
+    assert np.array_equal(f.relu(x), np.maximum(x, 0))
+    assert np.array_equal(f.relu(x=x[0]), np.maximum(x[0], 0))
+    assert np.array_equal(f.abs(np.stack([x, -x])), np.abs(np.stack([x, x])))
+    assert np.allclose(f.softmax(x[0]), np.exp(x[0]) / np.exp(x[0]).sum())
+    assert np.array_equal(f.cat([x, x], dim=1), np.concatenate([x, x], 1))
+    assert np.array_equal(f.where(x > 0, x, 0.0), np.maximum(x, 0))
+    assert np.array_equal(f.embedding([2, 0], np.eye(3)), np.eye(3)[[2, 0]])
+    layer = mlp()._modules[0]
+    wide = np.ones((2, 6), np.float32)
+    assert np.allclose(f.linear(wide, layer.weight, layer.bias), layer(wide), atol=1e-6)  # type: ignore[attr-defined]
+    traced = wb.trace(lambda v: F.maximum(np.zeros((1, 3)), v), (1, 3))  # type: ignore[arg-type]
+    assert np.array_equal(traced(x), np.maximum(x, 0))
+    assert {"relu", "abs", "sqrt"} <= set(F.__all__)
+    assert not {"np", "Any", "Callable"} & set(dir(F))
+
+
 # ---------------------------------------------------------------- modules
+
+
+def test_one_example_without_a_batch_is_taken_as_it_is() -> None:
+    net, x = mlp(), np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    assert np.abs(net(x[1]) - net(x)[1]).max() < 1e-6
+    assert net(x[1]).shape == (3,)
+    assert nn.Softmax()(x[0]).sum() == pytest.approx(1)  # over its numbers, not one example a number
+    assert net.model((6,)).graph.parameters == net.model((1, 6)).graph.parameters == 53
+
+
+def test_names_are_those_that_were_given() -> None:
+    model = mlp().model((1, 6), name="mine")
+    assert (model.name, model.graph.name) == ("mine", "mine")
+    assert wb.trace(lambda x: x + 1, (2,)).model(name="plus").graph.name == "plus"
+    assert repr(nn.GELU()) == "GELU(approximate='none')"
+    net = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)).init(seed=0)
+    assert repr(net.model((1, 64))) in str(nn.__doc__)
 
 
 class Tied(nn.Module):

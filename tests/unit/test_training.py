@@ -274,6 +274,41 @@ def test_safetensors_keep_every_bit(tmp_path: Path) -> None:
     assert all(np.array_equal(found[k], v) and found[k].dtype == v.dtype for k, v in arrays.items())
 
 
+def test_an_optimizer_takes_what_parameters_gives() -> None:
+    rows, states = [], []
+    for given in (lambda m: m, lambda m: m.parameters(), lambda m: m.named_parameters()):
+        module = net()
+        rows.append(nn.Trainer(module, optimizer=nn.AdamW(given(module), lr=0.02)).fit(loader(), 2).rows)
+        states.append(module.state_dict())
+    assert rows[0] == rows[1] == rows[2]
+    assert same(states[0], states[1])
+    for wrong in (list(net().parameters()), iter(net().parameters()), None):
+        with pytest.raises(
+            GraphError, match=r"takes the module, as in nn.AdamW\(net\), or net.parameters\(\)"
+        ):
+            nn.AdamW(wrong)
+    module = net()
+    before = module.state_dict()
+    some = {k: p for k, p in module.named_parameters().items() if k.startswith("4.")}
+    nn.Trainer(module, optimizer=nn.SGD(some, lr=0.1)).fit(loader(), 1)
+    assert {k for k in some if not np.array_equal(before[k], module.state_dict()[k])} == some.keys()
+    assert np.array_equal(before["0.weight"], module.state_dict()["0.weight"])
+    with pytest.raises(GraphError, match="of another module"):
+        nn.Trainer(net(), optimizer=nn.SGD(net()))
+
+
+def test_a_pair_is_a_loader_and_epochs_are_a_total() -> None:
+    t, other = trainer(net()), trainer(net())
+    assert t.fit((X, Y), 2).rows == other.fit(nn.Loader(X, Y), 2).rows
+    assert repr(t) == "Trainer(Sequential, Adam, 2 epochs done)"
+    with pytest.warns(UserWarning, match=r"nothing was trained.*ask for epochs=3 to train 1 more"):
+        assert len(t.fit((X, Y), 1)) == 2
+    assert len(t.fit((X, Y), 3)) == 3
+    for wrong in (X, (X, Y, Y)):
+        with pytest.raises(GraphError, match=r"as the pair \(x, y\)"):
+            t.fit(wrong, 4)  # type: ignore[arg-type]
+
+
 def test_an_embedding_learns() -> None:
     ids = RNG.integers(0, 5, (40, 3))
     module = nn.Sequential(nn.Embedding(5, 4), nn.Flatten(), nn.Linear(12, 2)).init(0)

@@ -3,7 +3,7 @@
 >>> from workbench import nn
 >>> net = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)).init(seed=0)
 >>> net.model((1, 64))
-Model('sequential', 4 nodes, 2,410 parameters)
+Model('sequential', 4 nodes, 2,410 parameters, no region)
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Function(Module):
 
     def describe(self) -> str:
         """Its settings."""
-        return ", ".join(f"{k}={v}" for k, v in self.settings.items())
+        return ", ".join(f"{k}={v!r}" for k, v in self.settings.items())
 
 
 def _activation(name: str, function: Callable[..., Value], **defaults: Any) -> type[Function]:

@@ -71,6 +71,24 @@ class Loader:
         return self.epoch()
 
 
+def loader_of(data: Any, **options: Any) -> Loader:
+    """Itself, where it is a loader; else a loader of a pair of arrays.
+
+    Raises
+    ------
+    GraphError
+        What is neither.
+    """
+    if isinstance(data, Loader):
+        return data
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return Loader(data[0], data[1], **options)
+    raise GraphError(
+        f"examples with their targets are given as the pair (x, y), or as nn.Loader(x, y, batch_size=64), "
+        f"not as {type(data).__name__}"
+    )
+
+
 def digits(test: float = 360, seed: int = 0, scale: float = 16.0) -> tuple[Array, Array, Array, Array]:
     """scikit-learn's digits, as rows of 64 numbers in [0, 1], split by `train_test_split` with equal shares of classes.
 

@@ -1,6 +1,7 @@
 """Functions of values, named as in PyTorch's functional module: each builds one node, or a few.
 
-Every function takes values (while a graph is built); parameters, arrays and numbers are accepted beside them.
+Every function takes values (while a graph is built); parameters, arrays and numbers are accepted beside them.  Given
+arrays alone it is run at once: ``relu(np.array([-1.0, 2.0]))`` is an array.
 """
 
 from __future__ import annotations
@@ -11,8 +12,16 @@ from typing import Any
 import numpy as np
 
 from workbench.graph import GraphError
+from workbench.nn.eager import on_arrays
 from workbench.nn.shapes import ShapeError, dims_text
 from workbench.nn.value import Value
+
+__all__ = [
+    "abs", "adaptive_avg_pool", "avg_pool", "cat", "celu", "clamp", "conv", "conv_transpose", "cos", "elu", "embedding",
+    "erf", "exp", "gelu", "hardsigmoid", "hardswish", "hardtanh", "layer_norm", "leaky_relu", "linear", "log",
+    "log_softmax", "logsigmoid", "max_pool", "maximum", "minimum", "mish", "pad", "relu", "relu6", "selu", "sigmoid",
+    "silu", "sin", "softmax", "softplus", "softsign", "sqrt", "tanh", "where",
+]  # fmt: skip
 
 
 def _same(op: str) -> Callable[[Value], Value]:
@@ -29,10 +38,10 @@ sigmoid = _same("Sigmoid")
 tanh = _same("Tanh")
 exp = _same("Exp")
 log = _same("Log")
-sqrt_ = _same("Sqrt")
+sqrt = sqrt_ = _same("Sqrt")
 sin = _same("Sin")
 cos = _same("Cos")
-abs_ = _same("Abs")
+abs = abs_ = _same("Abs")  # noqa: A001 (PyTorch's name)
 
 
 def leaky_relu(x: Value, negative_slope: float = 0.01) -> Value:
@@ -167,7 +176,9 @@ def linear(x: Value, weight: Any, bias: Any = None) -> Value:
         operands = [x, w] if b is None else [x, w, b]
         return trace.emit("Gemm", operands, {"transB": 1}, named)
     y = trace.product(x, w.T)
-    return y if b is None else y + b.reshape(*(1,) * (y.ndim - 1), b.shape[0])
+    if b is not None and y.ndim > 1:
+        b = b.reshape(*(1,) * (y.ndim - 1), b.shape[0])
+    return y if b is None else y + b
 
 
 def _flatten_hint(x: Value, wanted: int) -> str:
@@ -348,47 +359,17 @@ def embedding(ids: Any, weight: Any) -> Value:
     return ids.trace.emit("Gather", [table, ids], {"axis": 0}, (*ids.dims, table.dims[1]))
 
 
-def take_slice(x: Value, key: Any) -> Value:
-    """What ``x[key]`` is: slices, integers and one ellipsis."""
-    parts = key if isinstance(key, tuple) else (key,)
-    if sum(p is Ellipsis for p in parts) > 1 or any(isinstance(p, Value | list | np.ndarray) for p in parts):
-        raise GraphError("values are indexed with integers, slices and one ellipsis")
-    if Ellipsis in parts:
-        at = parts.index(Ellipsis)
-        parts = (*parts[:at], *(slice(None),) * (x.ndim - len(parts) + 1), *parts[at + 1 :])
-    if len(parts) > x.ndim:
-        raise ShapeError(f"{x.trace.where}: {len(parts)} indices for {dims_text(x.shape, x.dims)}")
-    starts: list[int] = []
-    ends: list[int] = []
-    axes: list[int] = []
-    steps: list[int] = []
-    away: list[int] = []
-    for axis, part in enumerate(parts):
-        n = x.shape[axis]
-        if isinstance(part, slice):
-            if part == slice(None):
-                continue
-            start, stop, step = part.indices(n)
-            stop = stop if stop >= 0 else -n - 1
-        else:
-            start = int(part) + (n if part < 0 else 0)
-            if not 0 <= start < n:
-                raise ShapeError(f"{x.trace.where}: index {part} in {dims_text(x.shape, x.dims)}")
-            stop, step = start + 1, 1
-            away.append(axis)
-        for numbers, number in ((starts, start), (ends, stop), (axes, axis), (steps, step)):
-            numbers.append(number)
-    found = x
-    if axes:
-        operands = [x.trace.constant(np.array(v, np.int64), k)
-                    for v, k in ((starts, "starts"), (ends, "ends"), (axes, "axes"), (steps, "steps"))]  # fmt: skip
-        found = x.trace.emit("Slice", [x, *operands], dims=x.dims)
-    return found.reshape(tuple(n for i, n in enumerate(found.shape) if i not in away)) if away else found
-
-
 def each(value: int | Sequence[int], rank: int) -> tuple[int, ...]:
     """One number for each axis."""
     found = (int(value),) * rank if isinstance(value, int | np.integer) else tuple(int(v) for v in value)
     if len(found) != rank:
         raise GraphError(f"{list(found)} does not give one number for each of {rank} axes")
     return found
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+for _name in (*__all__, "abs_", "sqrt_"):
+    globals()[_name] = on_arrays(globals()[_name], at=int(_name == "where"), whole=_name == "embedding")

@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from workbench.graph import Array, Graph, GraphError
-from workbench.nn.parameter import Buffer, Parameter
+from workbench.nn.parameter import Buffer, Parameter, Parameters
 from workbench.nn.value import Value
 
 M = TypeVar("M", bound="Module")
@@ -35,13 +35,19 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Build (for values), or run at once in evaluation mode (for arrays, whose first axis counts examples)."""
+        """Build (for values), or run at once in evaluation mode (for arrays).
+
+        The first axis of arrays counts examples; a single array with one axis is taken as it is, as PyTorch does.
+        """
         trace = next((v.trace for v in inputs if isinstance(v, Value)), None)
         if trace is None:
             from workbench.nn.tracing import Traced, trace_module
 
+            if not inputs:
+                raise GraphError(f"{type(self).__name__} was called without an input: give it an array")
             arrays = [np.asarray(v) for v in inputs]
-            shapes = [((1, *a.shape[1:]) if a.ndim else ()) for a in arrays]
+            alone = len(arrays) == 1 and arrays[0].ndim == 1
+            shapes = [a.shape if alone else ((1, *a.shape[1:]) if a.ndim else ()) for a in arrays]
             dtype = next((p.dtype for p in self.parameters()), "float32")
             found: Traced = trace_module(
                 self, shapes, ["int64" if a.dtype.kind in "iu" else dtype for a in arrays]
@@ -100,9 +106,9 @@ class Module:
         """Every buffer by name."""
         return dict(self._held(Buffer))
 
-    def parameters(self) -> list[Parameter]:
-        """Every parameter."""
-        return list(self.named_parameters().values())
+    def parameters(self) -> Parameters:
+        """Every parameter, as a list; an optimizer takes it."""
+        return Parameters(self.named_parameters())
 
     # ------------------------------------------------------------------ values
 
@@ -176,7 +182,7 @@ class Module:
         """A `wb.Model` of it: to look at, to bound, to verify.  Training it further does not change that model."""
         from workbench.model import Model
 
-        return Model(self.graph(*shapes), **options)
+        return Model(self.graph(*shapes, name=options.get("name")), **options)
 
     def to_onnx(self, path: Any, *shapes: Shape) -> None:
         """Write it as an ONNX file that onnxruntime runs to the same results."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.graph import Array, GraphError
 from workbench.nn.module import Module
-from workbench.nn.parameter import Parameter
+from workbench.nn.parameter import Parameter, Parameters
 
 State = dict[str, Array]
 BLOCK = 1 << 15  # elements
@@ -28,11 +28,15 @@ class Optimizer:
     slots: tuple[str, ...] = ()  # arrays that each parameter has beside it, in the parameter's shape
 
     def __init__(
-        self, module: Module | Mapping[str, Parameter], lr: float, groups: Groups, **settings: Any
+        self,
+        module: Module | Parameters | Mapping[str, Parameter],
+        lr: float,
+        groups: Groups,
+        **settings: Any,
     ) -> None:
         if not lr >= 0:
             raise GraphError(f"a learning rate is a number, 0 or more, not {lr}")
-        named = module.drawn().named_parameters() if isinstance(module, Module) else dict(module)
+        named = _named(type(self).__name__, module)
         self.parameters = {k: p for k, p in named.items() if p.trainable}
         self.base = self.lr = float(lr)
         self.settings, self.groups, self.count = settings, list(groups), 0
@@ -42,6 +46,11 @@ class Optimizer:
                 why = f"has no setting {unknown.pop()!r}" if unknown else f"has no parameter {pattern!r}"
                 raise GraphError(f"{type(self).__name__} {why}")
         self.state: dict[str, State] = {k: {} for k in self.parameters}
+
+    def __repr__(self) -> str:
+        said = {"lr": self.lr, **self.settings}
+        held = f"{len(self.parameters)} parameters"
+        return f"{type(self).__name__}({held}, {', '.join(f'{k}={v!r}' for k, v in said.items())})"
 
     def _for(self, name: str) -> dict[str, Any]:
         """The settings of a parameter; a group's `lr` is relative to the optimizer's first one, as schedules are."""
@@ -54,9 +63,11 @@ class Optimizer:
         return found
 
     def step(self, grads: Mapping[str, Array]) -> None:
-        """Change every parameter that has a gradient."""
+        """Change every parameter that it holds and that has a gradient."""
         self.count += 1
         for name, grad in grads.items():
+            if name not in self.parameters:
+                continue
             held, state, s = self.parameters[name], self.state[name], self._for(name)
             value = held.value
             if not value.flags.writeable or not value.flags.c_contiguous:
@@ -91,6 +102,20 @@ class Optimizer:
             name, _, slot = key.rpartition("/")
             if name in self.state:
                 self.state[name][slot] = np.array(array)
+
+
+def _named(kind: str, given: Any) -> dict[str, Parameter]:
+    """Parameters by name, from what an optimizer was given."""
+    if isinstance(given, Module):
+        return given.drawn().named_parameters()
+    if isinstance(given, Parameters):
+        return dict(given.named)
+    if isinstance(given, Mapping) and all(isinstance(p, Parameter) for p in given.values()):
+        return dict(given)
+    raise GraphError(
+        f"{kind} takes the module, as in nn.{kind}(net), or net.parameters(); for some of them alone, a dictionary of "
+        f"entries of net.named_parameters(); not {type(given).__name__}"
+    )
 
 
 class SGD(Optimizer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,19 @@ class Parameter(_Held):
     ) -> None:
         super().__init__(shape, draw, dtype, dims)
         self.trainable = trainable
+
+
+class Parameters(list[Parameter]):
+    """A module's parameters in order, as `Module.parameters` gives them; their names stay beside them.
+
+    Parameters
+    ----------
+    named : name -> parameter.
+    """
+
+    def __init__(self, named: Mapping[str, Parameter]) -> None:
+        super().__init__(named.values())
+        self.named = dict(named)
 
 
 class Buffer(_Held):

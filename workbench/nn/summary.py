@@ -9,7 +9,7 @@ from typing import Any
 from workbench.nn.module import Module, names_of
 from workbench.nn.parameter import Parameter
 from workbench.nn.shapes import parse
-from workbench.nn.tracing import Evaluating
+from workbench.nn.tracing import Evaluating, check_shapes
 from workbench.nn.value import Trace
 
 
@@ -46,6 +46,7 @@ class Summary:
 
 def summary(module: Module, shapes: Sequence[Any]) -> Summary:
     """The table; `shapes` as `Module.graph` takes them."""
+    check_shapes(module, shapes)
     paths, names = names_of(module.drawn())
     maker = Trace(paths=paths, names=names)
     inputs = [maker.input(f"x{i}", *_pair(s)) for i, s in enumerate(shapes)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,8 @@ class Traced:
         """A `wb.Model` of it: to look at, to bound, to verify."""
         from workbench.model import Model
 
-        return Model(self.graph, **options)
+        name = options.get("name") or self.graph.name
+        return Model(replace(self.graph, name=name), **options)
 
     def to_onnx(self, path: Any) -> None:
         """Write it as an ONNX file."""
@@ -113,7 +114,14 @@ def trace(
 def trace_module(
     module: Module, shapes: Sequence[Any], dtypes: Sequence[str] = (), name: str | None = None
 ) -> Traced:
-    """The graph of a module in evaluation mode; its parameters are weights."""
+    """The graph of a module in evaluation mode; its parameters are weights.
+
+    Raises
+    ------
+    GraphError
+        Another number of shapes than `forward` takes inputs.
+    """
+    check_shapes(module, shapes)
     paths, names = names_of(module.drawn())
     maker = Trace(paths=paths, names=names)
     given = [_given(s, "float32") for s in shapes]
@@ -123,6 +131,19 @@ def trace_module(
         inputs = _inputs(maker, module.forward, given)
         outputs, single = _outputs(module(*inputs), type(module).__name__, maker)
     return Traced(maker.graph(outputs, name or type(module).__name__.lower()), single)
+
+
+def check_shapes(module: Module, shapes: Sequence[Any]) -> None:
+    """Refuse another number of shapes than `forward` takes inputs, in words."""
+    kind = type(module).__name__
+    if not shapes:
+        raise GraphError(f"{kind} has no size of its own: give the input's shape, such as (1, 64)")
+    try:
+        inspect.signature(module.forward).bind(*shapes)
+    except TypeError as error:
+        sizes = all(isinstance(s, int) for s in shapes)
+        hint = f": give the sizes of one shape as a tuple, {tuple(shapes)}" if sizes else ""
+        raise GraphError(f"{kind} does not take {len(shapes)} inputs ({error}){hint}") from None
 
 
 class Evaluating:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 
 from workbench.graph import Array, GraphError
 from workbench.nn import tensorsfile
-from workbench.nn.data import Loader
+from workbench.nn.data import Loader, loader_of
 from workbench.nn.history import History
 from workbench.nn.losses import CrossEntropyLoss, Loss
 from workbench.nn.module import Module
@@ -73,6 +74,13 @@ class Trainer:
         objective = loss if isinstance(loss, Objective) else Objective(loss or CrossEntropyLoss())
         self.module, self.session = module, Session(module, objective, seed)
         self.optimizer = optimizer or Adam(module)
+        own = module.named_parameters()
+        strange = [k for k, p in self.optimizer.parameters.items() if own.get(k) is not p]
+        if strange:
+            raise GraphError(
+                f"the optimizer holds {', '.join(strange[:4])} of another module, or under another name than here: "
+                f"write nn.{type(self.optimizer).__name__}(net) for the net that is trained"
+            )
         self.schedule, self.clip_norm, self.clip_value = schedule, clip_norm, clip_value
         self.metrics = dict(metrics if metrics is not None else _usual(objective.loss))
         self.callbacks, self.on_step, self.early_stop = list(callbacks), on_step, early_stop
@@ -92,11 +100,19 @@ class Trainer:
         """Whether somebody asked to end training."""
         return self._stopped
 
-    def fit(self, loader: Loader, epochs: int, validation: Any = None, resume: bool = False) -> History:
+    def __repr__(self) -> str:
+        kind = type(self.module).__name__
+        return f"Trainer({kind}, {type(self.optimizer).__name__}, {self.epoch} epochs done)"
+
+    def fit(
+        self, loader: Loader | tuple[Any, Any], epochs: int, validation: Any = None, resume: bool = False
+    ) -> History:
         """Train until `epochs` epochs are done in all; an interruption ends it after the step under way.
 
         Parameters
         ----------
+        loader : batches; of a pair ``(x, y)``, those of ``Loader(x, y)``.
+        epochs : how many are done in all when it returns: after ``epochs=2``, another 2 are ``epochs=4``.
         validation : ``(x, y)`` or a `Loader`, judged after every epoch.
         resume : whether to go on from the checkpoint, if its file is there.
 
@@ -107,6 +123,13 @@ class Trainer:
         """
         if resume and self.checkpoint is not None and self.checkpoint.exists():
             self.load(self.checkpoint)
+        loader = loader_of(loader)
+        if self.epoch >= epochs > 0 and not resume:
+            warnings.warn(
+                f"nothing was trained: epochs={epochs} is how many are done in all, and {self.epoch} are done already; "
+                f"ask for epochs={self.epoch + epochs} to train {epochs} more",
+                stacklevel=2,
+            )
         self._stopped = self._waited > (self.early_stop.patience if self.early_stop else self._waited)
         with self._bar(epochs * len(loader)) as tick, _interruptible(self):
             while self.epoch < epochs and not self.stopped():
@@ -178,7 +201,7 @@ class Trainer:
 
     def evaluate(self, data: Any) -> dict[str, float]:
         """Plain loss, and metrics, in evaluation mode."""
-        held = data if isinstance(data, Loader) else Loader(data[0], data[1], batch_size=512, shuffle=False)
+        held = loader_of(data, batch_size=512, shuffle=False)
         losses, outputs = 0.0, []
         for i in range(0, len(held.x), held.batch_size):
             part = slice(i, i + held.batch_size)

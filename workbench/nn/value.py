@@ -109,7 +109,7 @@ class Value:
         return self.trace.product(self.trace.lift(other, self.dtype), self)
 
     def __getitem__(self, key: Any) -> Value:
-        from workbench.nn.functional import take_slice
+        from workbench.nn.slicing import take_slice
 
         return take_slice(self, key)
 
