@@ -9,6 +9,7 @@ itself, and the rules that keep it consistent, stand in `workbench.live`; what v
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import numpy as np
 from traitlets import HasTraits
 
 from workbench import reproduce, settings
-from workbench.floats.program import Semantics
+from workbench.floats.format import FORMATS as NUMBERS
+from workbench.floats.program import Semantics, program_of
 from workbench.graph import Array, Graph
 from workbench.live import FORMATS
 from workbench.methods.bounds import Bounds
@@ -146,7 +148,7 @@ class Model(Shown):
 
     def rounding(
         self,
-        format: str | None = None,
+        format: str | Semantics | None = None,
         region: Region | None = None,
         progress: Progress | None = None,
         *,
@@ -156,14 +158,15 @@ class Model(Shown):
 
         Parameters
         ----------
-        format : "binary64", "binary32", "binary16" or "bfloat16"; by default the model's.
+        format : "binary64", "binary32", "binary16" or "bfloat16", or a `Semantics`; by default the model's.
         region, progress, eps : as in `bounds`.
 
         Returns
         -------
         `RoundingBounds`: name -> bound on |float value - real value|, ``(B, *shape)``.
         """
-        return self.network.rounding(format or str(self.format), self._where(region, eps), progress)
+        program = _program(format or str(self.format))
+        return self.network.rounding(program, self._where(region, eps), progress)
 
     def compare_semantics(self, x: Array | None = None, semantics: Sequence[Case] = FIRST) -> Comparison:
         """The network at one input in several float programs side by side: outputs, classes, first differences.
@@ -203,14 +206,29 @@ class Model(Shown):
         progress : called with (fraction done, words); may raise `KeyboardInterrupt` to stop.
         trees : of an earlier verdict (`Verdict.trees`), or a file that it was saved to: to go on with.
         certify : whether to make a certificate (`Verdict.certificate`) and have the exact checker accept it; what it
-            does not accept becomes unknown.
+            does not accept becomes unknown. `Verdict.save_certificate` writes it, `wb.certificate_view` shows it.
 
         Returns
         -------
         `Verdict`: verified, falsified with a counterexample that was replayed exactly, or unknown with the reason.
-        """
-        from workbench.verify import verify
 
+        Raises
+        ------
+        RegionError, SpecificationError, ValueError, FileNotFoundError
+            A region, a property, a semantics, a timeout or a file of trees that there is not, or that does not fit.
+        """
+        from workbench.verify import SEMANTICS, verify
+
+        _checked_region(region)
+        if semantics not in SEMANTICS:
+            raise ValueError(
+                f"the semantics must be one of {', '.join(SEMANTICS)}, not {_other_program(semantics)}"
+            )
+        _check_timeout(timeout)
+        if isinstance(trees, str | Path) and not Path(trees).is_file():
+            raise FileNotFoundError(
+                f"there is no file {str(trees)!r} of trees to go on with: verdict.save_trees(path) writes one"
+            )
         if region is None and isinstance(spec, Wanted):
             region = self.chosen()
         options = {
@@ -238,13 +256,13 @@ class Model(Shown):
         -------
         `Precision`: the formats by layer, what they cost in bits, the margin that is left, and whether it holds.
         """
-        from workbench.verify import cheapest
+        from workbench.choosing import cheapest
 
-        return cheapest(self.network, self.chosen(region), spec, candidates)
+        return cheapest(self.network, self.chosen(_checked_region(region)), spec, candidates)
 
     def _where(self, region: Region | None, eps: float | None) -> Region:
         if eps is None:
-            return self.chosen(region)
+            return self.chosen(_checked_region(region, "; or give eps=0.02"))
         if region is not None:
             raise RegionError("give either a region or eps: a region has its own size")
         held = self.chosen()
@@ -322,3 +340,39 @@ class Model(Shown):
     def __dir__(self) -> Iterable[str]:
         hidden = set(dir(HasTraits)) - set(dir(object)) - {"observe", "unobserve"}
         return [name for name in super().__dir__() if name not in hidden]
+
+
+def _checked_region(region: Region | None, other: str = "") -> Region | None:
+    """The region, where it is one: an array or a radius is easily given in its place."""
+    if region is None or isinstance(region, Region):
+        return region
+    raise RegionError(
+        f"a Region is expected, not {type(region).__name__}: wb.ball(x, eps) or wb.box(lower, upper){other}"
+    )
+
+
+def _program(given: str | Semantics) -> Semantics:
+    """The float program; where the name is only a format's, the error has the line that makes a program of it."""
+    try:
+        return program_of(given)
+    except ValueError as error:
+        name = str(given).lower()
+        if name not in NUMBERS:
+            raise
+        raise ValueError(
+            f"{error}: from workbench.floats.program import Semantics; from workbench.floats import FORMATS as F; "
+            f'model.rounding(Semantics("{name}", F["{name}"], F["{name}"], F["binary32"]))'
+        ) from None
+
+
+def _other_program(given: Any) -> str:
+    """A semantics that `verify` does not know, and what decides linear constraints in it, where it is a format."""
+    name = given.name if isinstance(given, Semantics) else str(given)
+    if name not in NUMBERS:
+        return repr(name)
+    return f"{name!r}. For linear constraints, model.cheapest_formats(spec, candidates=[{name!r}]).holds decides it"
+
+
+def _check_timeout(given: Any) -> None:
+    if given is not None and not (isinstance(given, Real) and float(given) >= 0):
+        raise ValueError(f"the timeout is a number of seconds, 0 or more, or None, not {given!r}")

@@ -135,7 +135,9 @@ class Network:
         """Sound bounds of every node over the region, in real arithmetic."""
         return find_bounds(self.plan, self.regions(region), method, progress)
 
-    def rounding(self, format: str, region: Region, progress: Progress | None = None) -> RoundingBounds:
+    def rounding(
+        self, format: str | Semantics, region: Region, progress: Progress | None = None
+    ) -> RoundingBounds:
         """Sound bounds on the rounding error of every node over the region, for any order of summation."""
         before = self.bounds("crown", region, progress)
         return rounding(self.plan, before, format, progress=progress)

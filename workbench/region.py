@@ -82,6 +82,15 @@ class Region:
                     "the box cuts the ball: give a plain box, or a ball with clip (see wb.ball)"
                 )
 
+    def __repr__(self) -> str:
+        many = "" if self.batch == 1 else f"{self.batch} regions, "
+        if self.eps is not None:
+            size = f"{self.norm} norm, eps={self.eps:g}" + (f", clip={self.clip}" if self.clip else "")
+        else:
+            radii = (0.5 * self.upper - 0.5 * self.lower).reshape(-1)
+            size = f"box, radius {radii.min():.4g} to {radii.max():.4g}" if radii.size else "box"
+        return f"Region({many}shape {list(self.shape)}, {size})"
+
     @property
     def batch(self) -> int:
         """Number of regions B."""

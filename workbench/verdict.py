@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -117,7 +118,7 @@ class Verdict:
         if self.counterexample is None:
             return ""
         words = [meaning(s) if s == "real" else _run(s) for s in self.counterexample.semantics]
-        return "it holds " + (" and ".join(words) if words else "nowhere")
+        return "the counterexample holds " + (" and ".join(words) if words else "nowhere")
 
     def save_trees(self, path: str | Path) -> None:
         """Write the search to a file; ``verify(..., trees=path)`` goes on with it.
@@ -129,6 +130,26 @@ class Verdict:
         """
         treefile.save(path, self.trees)
 
+    def save_certificate(self, path: str | Path) -> None:
+        """Write the certificate to a file for ``workbench check``, gzip-compressed where its name ends in ``.gz``.
+
+        Raises
+        ------
+        ValueError
+            Where there is none; the sentence says why.
+        """
+        if self.certificate is None:
+            why = self.uncertified or (
+                "the verdict is unknown"
+                if self.status == "unknown"
+                else "none was asked for: model.verify(..., certify=True)"
+            )
+            raise ValueError(f"there is no certificate to write: {why}")
+        from workbench.certificate.produce import dumps
+
+        file, data = Path(path), dumps(dict(self.certificate))
+        file.write_bytes(gzip.compress(data, mtime=0) if file.suffix == ".gz" else data)
+
     def _rows(self) -> list[tuple[str, str]]:
         found = [
             ("network", f"{self.network}  sha256 {self.digest[:16]}"),
@@ -138,7 +159,7 @@ class Verdict:
         ]
         telling = self.status == "unknown" or (self.status == "verified" and bool(self.bound))
         if self.bound is not None and telling:
-            found.append(("bound", f"unsafe constraints are missed by at least {_down(self.bound)}"))
+            found.append(("bound", _bound_words(self.bound)))
         if self.reason:
             found.append(("reason", self.reason))
         if self.counterexample is not None:
@@ -286,6 +307,15 @@ def _near(a: Fraction, b: Fraction) -> str:
 
 def _number(value: float) -> float | str:
     return value if isfinite(value) else str(value)
+
+
+def _bound_words(bound: float) -> str:
+    """How far the bound has come; what is not proved yet is not called a miss."""
+    if bound >= 0:
+        return f"unsafe constraints are missed by at least {_down(bound)}"
+    if not isfinite(bound):
+        return "not proved: there is no finite bound yet"
+    return f"not proved: the best bound is still {_down(bound).removeprefix('-')} short"
 
 
 def _down(value: float) -> str:

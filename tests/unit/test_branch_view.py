@@ -101,6 +101,15 @@ def test_what_goes_wrong_is_told_and_changes_nothing(model: wb.Model) -> None:
     assert list(search.held) == ["A"]
 
 
+def test_a_view_is_told_in_one_line(model: wb.Model) -> None:
+    view = BranchView(model, QUESTION)
+    assert " 1 leaf, 1 open" in repr(view)
+    view.split(0).wait()
+    assert " 2 leaves" in repr(view)
+    view.about = {**view.about, "question": "Y_0 <= 1 or " * 20}
+    assert "..." in repr(view) and len(repr(view)) < 250
+
+
 def test_an_alternative_is_independent_and_undo_takes_back_the_last_split_by_hand(model: wb.Model) -> None:
     view = BranchView(model, QUESTION)
     view.split(0).wait()

@@ -173,6 +173,32 @@ def test_the_command_line_writes_and_checks(
     assert run.invoke(app, ["check", str(file.parent / "none.json")]).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (("--timeout", "0"), "the answer is timeout"),
+        (("--semantics", "binary32"), "certificates are about real arithmetic"),
+    ],
+)
+def test_where_no_certificate_is_written_a_warning_says_so(
+    written: tuple[Path, Path], more: tuple[str, str], why: str
+) -> None:
+    from commands import run
+
+    file, query = written
+    options = ("verify", query, "--network", "example:toy", "--certificate", file, *more)
+    found = run(*options)
+    assert found.exit_code == 0 and not file.exists()
+    assert f"workbench: warning: no certificate was written to {file}: {why}" in found.stderr
+    assert "older" not in found.stderr
+    file.write_text("{}")
+    assert "the file of that name is an older one" in run(*options).stderr
+    told = run("verify", query, "--network", "example:toy", "--json").stdout
+    file.write_text(told)
+    found = run("check", file)
+    assert found.exit_code == 4 and "this is a verdict, not a certificate" in found.stdout
+
+
 @pytest.mark.bench
 def test_a_property_of_acas_xu_is_certified() -> None:
     file = ACAS / "onnx/ACASXU_run2a_5_1_batch_2000.onnx"

@@ -15,7 +15,8 @@ import pytest
 import workbench
 from commands import CENTER, fails, run
 from workbench.cli import options, progress_bar, tutorials
-from workbench.methods.named import METHODS
+from workbench.examples import NAMES
+from workbench.methods.named import EVERY
 from workbench.model import FORMATS
 
 TOY = ("--center", "example:0", "--eps", "0.25")
@@ -29,13 +30,14 @@ def test_every_help_has_an_example() -> None:
     assert run("--version").stdout == f"{workbench.__version__}\n"
     top = run("--help").stdout
     assert run().stdout == top
+    assert all(f"example:{name}" in top for name in NAMES)
     for command in ("show", "bounds", "rounding", "lab"):
         assert f"workbench {command}" in top
         assert f"    workbench {command}" in run(command, "--help").stdout
 
 
 def test_the_choices_are_those_of_the_package() -> None:
-    assert "|".join(METHODS) == options.METHODS
+    assert "|".join(EVERY) == options.METHODS
     assert "|".join(FORMATS) == options.FORMATS
 
 

@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import workbench as wb
+from workbench.certificate.check import check
+from workbench.certificate.format import Rejected, loads
 from workbench.certificate.levels import LEVELS, RESULTS, level, table
 from workbench.model import Model
 
@@ -53,4 +56,40 @@ def test_levels_follow_from_what_a_result_carries() -> None:
     assert "exactly checked" in repr(verdict)
     assert verdict.as_dict()["level"] == "exactly checked"
     assert replace(verdict, certificate=None).level == "float-sound"
-    assert replace(verdict, certificate=None, status="unknown").level == "tested"
+    assert replace(verdict, certificate=None, status="unknown").level == "none"
+
+
+def test_a_certificate_is_saved_or_a_sentence_says_why_not(tmp_path: Path) -> None:
+    model = wb.examples.toy()
+    zero = np.zeros(model.network.input_shape)
+    model.explore(zero, eps=0.01, show=False)
+    spec = wb.margin(int(np.argmax(model.run(zero))))
+    verdict = model.verify(spec, certify=True)
+    assert verdict.certificate is not None
+    for name in ("proof.json", "proof.json.gz"):
+        verdict.save_certificate(tmp_path / name)
+        data = (tmp_path / name).read_bytes()
+        assert data.startswith(b"\x1f\x8b") == name.endswith(".gz")
+        assert check(loads(data)).verdict == "verified"
+    with pytest.raises(ValueError, match=r"no certificate to write: none was asked for: model.verify\("):
+        model.verify(spec).save_certificate(tmp_path / "none.json")
+    with pytest.raises(ValueError, match="certificates are about real arithmetic"):
+        model.verify(spec, semantics="binary32", certify=True).save_certificate(tmp_path / "none.json")
+    with pytest.raises(ValueError, match="the verdict is unknown"):
+        model.verify(spec, timeout=0).save_certificate(tmp_path / "none.json")
+    assert not (tmp_path / "none.json").exists()
+
+
+def test_a_verdict_says_what_holds_and_how_far_an_unknown_one_came() -> None:
+    model = wb.examples.toy()
+    zero = np.zeros(model.network.input_shape)
+    model.explore(zero, eps=0.01, show=False)
+    label = int(np.argmax(model.run(zero)))
+    found = model.verify(wb.margin(1 - label))
+    assert repr(found).startswith("FALSIFIED: the counterexample holds in real arithmetic")
+    unknown = replace(model.verify(wb.margin(label)), status="unknown", reason="a test", bound=-2.191)
+    assert "not proved: the best bound is still 2.191 short" in repr(unknown)
+    assert "no finite bound yet" in repr(replace(unknown, bound=-np.inf))
+    assert "missed by at least 0.5" in repr(replace(unknown, bound=0.5))
+    with pytest.raises(Rejected, match="this is a verdict, not a certificate"):
+        loads(found.to_json().encode())

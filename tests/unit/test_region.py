@@ -90,3 +90,11 @@ def test_the_minimum_over_a_ball_holds_at_its_points(norm: str) -> None:
 def test_reshape_says_what_does_not_fit() -> None:
     with pytest.raises(RegionError, match=r"shape \[3\], but the network's input has \[1, 4\]"):
         box(np.zeros(3), np.ones(3)).reshape((1, 4))
+
+
+def test_a_region_is_shown_in_one_short_line() -> None:
+    assert repr(ball(np.zeros((1, 64)), 0.01, clip=(0, 1))) == (
+        "Region(shape [1, 64], inf norm, eps=0.01, clip=(0, 1))"
+    )
+    assert repr(box(np.zeros(3), np.array([1.0, 2.0, 4.0]))) == "Region(shape [3], box, radius 0.5 to 2)"
+    assert repr(Region(np.zeros((2, 3)), np.ones((2, 3)))).startswith("Region(2 regions, shape [3], box")

@@ -56,6 +56,10 @@ def loads(data: bytes) -> dict[str, Any]:
         raise Rejected("file", f"longer than {LONGEST:,} bytes")
     if sum(map(data.count, (b"[", b"{", b'"'))) > MOST_PARTS:
         raise Rejected("file", f"more than {MOST_PARTS:,} lists, objects and strings")
+    if re.search(rb'"format"\s*:\s*"workbench\.verdict\.', data[:4096]):
+        raise Rejected(
+            "file", "this is a verdict, not a certificate: `workbench verify --certificate FILE` writes one"
+        )
     depth = 0
     for bracket in re.finditer(
         rb"[\[\]{}]", data

@@ -30,7 +30,7 @@ RESULTS: dict[str, tuple[str, str]] = {
 
 
 def level(result: Any) -> str:
-    """The level of a result.
+    """The level of a result; "none" for a verdict that is unknown: it claims nothing.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def level(result: Any) -> str:
     name = type(result).__name__
     if name == "Verdict":
         if result.status == "unknown":
-            return "tested"
+            return "none"
         if result.certificate is not None:
             return RESULTS["Verdict, certified"][0]
         return RESULTS["Verdict, falsified" if result.status == "falsified" else "Verdict"][0]

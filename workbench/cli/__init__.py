@@ -33,7 +33,7 @@ from workbench.tables import printable
 HELP = """Open a neural network: its graph, sound bounds for every neuron, rounding errors.
 
 NET is an .onnx file, or one of the networks that come with the package: example:digits, example:digits_conv,
-example:digits_tanh, example:toy.
+example:digits_tanh, example:toy, example:controller.
 
 \b
 Start here:

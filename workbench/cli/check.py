@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -221,13 +222,10 @@ def write(file: Path, verdict: Verdict, graph: Graph, network: str, limit: float
     NotProved, Rejected
         Where the exact rules do not prove the verdict.
     """
-    import gzip
-
     from workbench.certificate.attach import certificate_of
-    from workbench.certificate.produce import dumps
 
-    data = dumps(certificate_of(verdict, _numbers(graph, network, verdict.digest), limit=limit))
-    file.write_bytes(gzip.compress(data, mtime=0) if file.suffix == ".gz" else data)
+    found = certificate_of(verdict, _numbers(graph, network, verdict.digest), limit=limit)
+    replace(verdict, certificate=found).save_certificate(file)
 
 
 def _numbers(graph: Graph, network: str, digest: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def _format(name: str) -> str:
 
 
 # Their names stand here too, for the help, which must not wait for NumPy; a test compares them.
-METHODS = "ibp|crown-ibp|crown|alpha-crown"
+METHODS = "ibp|crown-ibp|crown|alpha-crown|zonotope|crown-zonotope|lp|milp"
 FORMATS = "binary64|binary32|binary16|bfloat16"
 METHOD = Annotated[
     str,
@@ -48,7 +48,8 @@ METHOD = Annotated[
         "--method",
         parser=_method,
         metavar=METHODS,
-        help="from the fastest to the tightest; alpha-crown is for networks with relus",
+        help="ibp to alpha-crown: from the fastest to the tightest; alpha-crown is for networks with relus, lp and "
+        "milp are for small ones, with highspy",
     ),
 ]
 FORMAT = Annotated[

@@ -141,6 +141,7 @@ def _certified(
 ) -> Answer:
     """The answer with its certificate written; unknown, where the exact rules do not prove what was answered."""
     if answer.verdict is None or about is None or answer.word not in ("sat", "unsat"):
+        _not_written(file, f"the answer is {answer.word}")
         return answer
     from workbench.certificate.format import CannotCheck, Rejected
     from workbench.certificate.produce import NotProved
@@ -149,12 +150,21 @@ def _certified(
     try:
         write(file, answer.verdict, about[1].graph, networks[0] if len(networks) == 1 else "", limit)
     except CannotCheck as error:
-        sys.stderr.write(printable(f"workbench: no certificate was written: {error}") + "\n")
+        _not_written(file, str(error))
     except (NotProved, Rejected) as error:
+        _not_written(file, "the exact rules do not prove the answer")
         return Answer(
             "unknown", (), None, reason=f"the engine says {answer.word}, but exact rules do not: {error}"
         )
     return answer
+
+
+def _not_written(file: Path, why: str) -> None:
+    """A warning, as the exit code is the verdict's."""
+    older = "; the file of that name is an older one" if file.exists() else ""
+    sys.stderr.write(
+        printable(f"workbench: warning: no certificate was written to {file}: {why}{older}") + "\n"
+    )
 
 
 def answer_query(

@@ -76,6 +76,11 @@ class Precision:
     proofs: int
     holds: bool
 
+    def __repr__(self) -> str:
+        told = "proved" if self.holds else "not proved"
+        cost = f"{self.bits:,} bits of {self.dearest:,}, {len(self.layers)} layers"
+        return f"Precision({' | '.join(self.formats)}: {told}, margin {self.margin:.4g}, {cost})"
+
 
 def cheapest_formats(
     plan: Plan,

@@ -298,11 +298,12 @@ class BranchView(anywidget.AnyWidget):
         for row in self.trees:
             bound = "no bound yet" if row["bound"] is None else f"bound {row['bound']:.4g}"
             told.append(
-                f"{row['key']}: {row['status']}, {row['leaves']} leaves, {row['count']['open']} open, {bound}"
+                f"{row['key']}: {row['status']}, {row['leaves']} {'leaf' if row['leaves'] == 1 else 'leaves'}, "
+                f"{row['count']['open']} open, {bound}"
             )
-        return (
-            f"BranchView({self.about['network']!r}, unsafe: {self.about['question'][:80]}; {'; '.join(told)})"
-        )
+        asked = self.about["question"]
+        asked = asked if len(asked) <= 80 else asked[:77] + "..."
+        return f"BranchView({self.about['network']!r}, unsafe: {asked}; {'; '.join(told)})"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         made = super()._repr_mimebundle_(**options)
