@@ -217,13 +217,47 @@ def _decide(
         unsafe, assumptions, reason = _with_room(network, region, case.unsafe, semantics)
         if reason:
             return _Found(reason=reason, method="rounding bounds")
-    round_bound = None
     if not region.is_box and tree is None:  # splitting is of boxes; lines use the ball's own shape
-        whole = unsplit(plan, region, unsafe)
-        if whole.status == "verified":
-            found = _judged(plan, case, region, whole, semantics, assumptions)
-            return replace(found, method=f"CROWN over the ball in the {region.norm} norm")
-        round_bound = _judged(plan, case, region, whole, semantics, assumptions).bound
+        return _of_a_ball(plan, case, region, unsafe, semantics, assumptions, left, seed, progress)
+    return _searched(plan, case, region, unsafe, semantics, assumptions, left, seed, progress, tree)
+
+
+def _of_a_ball(
+    plan: Plan,
+    case: Case,
+    region: Region,
+    unsafe: Disjunction,
+    semantics: str,
+    assumptions: tuple[str, ...],
+    left: Callable[[], float | None],
+    seed: int,
+    progress: Progress | None,
+) -> _Found:
+    """A ball in the 2 or 1 norm: as it is, then its box in parts."""
+    found = _judged(plan, case, region, unsplit(plan, region, unsafe), semantics, assumptions)
+    if found.status == "verified":
+        return replace(found, method=f"CROWN over the ball in the {region.norm} norm")
+    parts = _searched(plan, case, region, unsafe, semantics, assumptions, left, seed, progress, None)
+    if parts.status == "unknown":
+        bounds = [f.bound for f in (parts, found) if f.bound is not None]
+        parts.bound = max(bounds, default=None)
+        parts.reason += f" (parts of the ball's box are searched, not of the ball in the {region.norm} norm)"
+    return parts
+
+
+def _searched(
+    plan: Plan,
+    case: Case,
+    region: Region,
+    unsafe: Disjunction,
+    semantics: str,
+    assumptions: tuple[str, ...],
+    left: Callable[[], float | None],
+    seed: int,
+    progress: Progress | None,
+    tree: Any,
+) -> _Found:
+    """Branch and bound of the box; where that has no answer of its own, halving it."""
     outcome = branch.verify(
         plan, region, unsafe, timeout=left(), seed=seed, semantics="real", progress=progress, tree=tree
     )
@@ -235,9 +269,6 @@ def _decide(
         other = _judged(plan, case, region, halved, semantics, assumptions)
         if other.status != "unknown" or found.bound is None or (other.bound or -np.inf) >= found.bound:
             found = replace(other, method="input splitting with CROWN")
-    if found.status == "unknown" and round_bound is not None:
-        found.bound = max(found.bound if found.bound is not None else -np.inf, round_bound)
-        found.reason += f" (parts of the ball's box are searched, not of the ball in the {region.norm} norm)"
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,3 +134,11 @@ def test_bad_usage_is_told_in_one_sentence() -> None:
     assert "no reference" in fails(2, "libm", "check", "gamma")
     assert "has no erf" in fails(2, "libm", "check", "erf")
     assert "nothing was tried" in run("libm", "list").output
+
+
+@pytest.mark.parametrize("worst", [float("nan"), float("inf"), "0.5", None, -1.0])
+def test_an_error_that_is_no_number_is_not_believed(tmp_path: Path, worst: Any) -> None:
+    scan = libm.Scan("exp", "binary16", 0, 2**16, worst=worst)
+    checked.save(tmp_path / "f.json", "numpy", "here", scan, [])
+    with pytest.raises(checked.Disbelieved):
+        checked.load(tmp_path / "f.json")

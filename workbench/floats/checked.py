@@ -10,9 +10,9 @@ The file is no authority: it is believed only where
   the file says (each chunk's are hashed onto the hash of the chunks before) and err by no more than it says, and
   the worst input errs by exactly as much.
 
-So another library, processor or path through the library is found out, and damage.  It is a spot check: who rewrites the
-file with a figure that is true of most parts and false of a few is usually believed, so that the numbers in bounds stay
-the assumed ones; only the ledger's words change.
+So another library, processor or path through the library is found out, and damage.  It is a spot check: who rewrites
+the file with a figure that is true of most parts and false of a few is usually believed, so that the numbers in bounds
+stay the assumed ones; only the ledger's words change.
 """
 
 from __future__ import annotations
@@ -154,10 +154,11 @@ def load(path: Path) -> tuple[str, str, libm.Scan, list[str]]:
         scan = libm.Scan.from_text(json.dumps(body["scan"]))
         chain = [body["chain"][i : i + 64] for i in range(0, len(body["chain"]), 64)]
         name, where, kind = str(body["library"]), str(body["machine"]), body["format"]
-        if not 0 <= scan.worst < 2**60:  # NaN and infinity too; text is a TypeError
-            raise ValueError(f"an error of {scan.worst!r} ulp")
+        possible = bool(0 <= scan.worst < 2**60)  # NaN and infinity are not; text and null are a TypeError
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Disbelieved(f"{path.name} cannot be read: {error}") from None
+    if not possible:
+        raise Disbelieved(f"{path.name} tells of errors of {scan.worst!r} ulp")
     if kind != FORMAT or said != _sum(body):
         raise Disbelieved(f"{path.name} is not what was written: its checksum is wrong")
     if len(chain) != -(-scan.done // libm.CHUNK) or (chain and chain[-1] != scan.digest):

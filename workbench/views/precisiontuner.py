@@ -24,10 +24,10 @@ import anywidget
 import numpy as np
 from traitlets import Dict, Unicode
 
+from workbench.choosing import tuner
 from workbench.methods.precision import CANDIDATES
 from workbench.methods.progress import Progress
 from workbench.methods.tuning import Tuner, Tuning
-from workbench.choosing import tuner
 from workbench.views.text import number
 from workbench.views.widgets import bundle
 from workbench.worker import Worker
