@@ -22,7 +22,7 @@ def test_following_the_page_adds_an_operator_that_the_laws_accept(tmp_path: Path
     skip = ignore_patterns("__pycache__", "static", "*.onnx")
     copytree(ROOT / "workbench", tmp_path / "workbench", ignore=skip)
     copytree(ROOT / "tests" / "laws", tmp_path / "tests" / "laws", ignore=skip)
-    for file in ("pyproject.toml", "tests/conftest.py"):
+    for file in ("pyproject.toml", "tests/conftest.py", "tests/networks.py"):
         copy(ROOT / file, tmp_path / file)
     (tmp_path / "tutorials").mkdir()
     blocks = re.findall(r"```python\n# (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
