@@ -45,12 +45,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class OneByOne(LoadScopeScheduling):
     """Deals tests out to several processes one by one, for laws and examples take seconds each or none.
 
-    But the cells of a notebook belong together, and the browser tests of a file share a JupyterLab.
+    But the cells of a notebook belong together. (Each process has a JupyterLab of its own for the browser tests.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return file if file.endswith(".ipynb") or file.startswith("tests/e2e/") else nodeid
+        return file if file.endswith(".ipynb") else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
