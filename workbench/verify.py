@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -217,56 +218,44 @@ def _decide(
         unsafe, assumptions, reason = _with_room(network, region, case.unsafe, semantics)
         if reason:
             return _Found(reason=reason, method="rounding bounds")
+    judge = partial(_judged, plan, case, region, semantics=semantics, assumptions=assumptions)
+    search = partial(_searched, plan, region, unsafe, judge, left, seed, progress, tree)
     if not region.is_box and tree is None:  # splitting is of boxes; lines use the ball's own shape
-        return _of_a_ball(plan, case, region, unsafe, semantics, assumptions, left, seed, progress)
-    return _searched(plan, case, region, unsafe, semantics, assumptions, left, seed, progress, tree)
+        return _of_a_ball(region, judge(unsplit(plan, region, unsafe)), search)
+    return search()
 
 
-def _of_a_ball(
-    plan: Plan,
-    case: Case,
-    region: Region,
-    unsafe: Disjunction,
-    semantics: str,
-    assumptions: tuple[str, ...],
-    left: Callable[[], float | None],
-    seed: int,
-    progress: Progress | None,
-) -> _Found:
-    """A ball in the 2 or 1 norm: as it is, then its box in parts."""
-    found = _judged(plan, case, region, unsplit(plan, region, unsafe), semantics, assumptions)
-    if found.status == "verified":
-        return replace(found, method=f"CROWN over the ball in the {region.norm} norm")
-    parts = _searched(plan, case, region, unsafe, semantics, assumptions, left, seed, progress, None)
+def _of_a_ball(region: Region, whole: _Found, search: Callable[[], _Found]) -> _Found:
+    """A ball in the 2 or 1 norm: what was found of it as it is, then its box in parts."""
+    if whole.status == "verified":
+        return replace(whole, method=f"CROWN over the ball in the {region.norm} norm")
+    parts = search()
     if parts.status == "unknown":
-        bounds = [f.bound for f in (parts, found) if f.bound is not None]
-        parts.bound = max(bounds, default=None)
+        parts.bound = max((f.bound for f in (parts, whole) if f.bound is not None), default=None)
         parts.reason += f" (parts of the ball's box are searched, not of the ball in the {region.norm} norm)"
     return parts
 
 
 def _searched(
     plan: Plan,
-    case: Case,
     region: Region,
     unsafe: Disjunction,
-    semantics: str,
-    assumptions: tuple[str, ...],
+    judge: Callable[[branch.Outcome | Halved], _Found],
     left: Callable[[], float | None],
     seed: int,
     progress: Progress | None,
     tree: Any,
 ) -> _Found:
     """Branch and bound of the box; where that has no answer of its own, halving it."""
-    outcome = branch.verify(
-        plan, region, unsafe, timeout=left(), seed=seed, semantics="real", progress=progress, tree=tree
+    found = judge(
+        branch.verify(
+            plan, region, unsafe, timeout=left(), seed=seed, semantics="real", progress=progress, tree=tree
+        )
     )
-    found = _judged(plan, case, region, outcome, semantics, assumptions)
     if tree is not None and tree.loaded and found.status != "falsified":
         found.assumptions = (*found.assumptions, treefile.TRUSTED)
     if found.status == "unknown" and not (found.timed_out or found.interrupted) and tree is None:
-        halved = bisect(plan, region, unsafe, timeout=left(), progress=progress)
-        other = _judged(plan, case, region, halved, semantics, assumptions)
+        other = judge(bisect(plan, region, unsafe, timeout=left(), progress=progress))
         if other.status != "unknown" or found.bound is None or (other.bound or -np.inf) >= found.bound:
             found = replace(other, method="input splitting with CROWN")
     return found

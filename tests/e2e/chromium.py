@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 
 NAMES = (
     "chromium",
@@ -41,8 +42,8 @@ def find() -> str | None:
     return next((program for program in found if program and works(program)), None)
 
 
-def install() -> None:
-    """Ask apt-get for Chromium, as root or with sudo where that needs no password; silent where there is neither."""
+def install(packages: Sequence[str] = PACKAGES) -> None:
+    """Ask apt-get for packages (Chromium), as root or with sudo where that needs no password; silent where neither is."""
     apt, sudo = shutil.which("apt-get"), shutil.which("sudo")
     if not apt:
         return
@@ -52,7 +53,7 @@ def install() -> None:
             return
         as_root = [sudo, "-n"]
     command = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", apt, "-qq", "-y"]
-    for step in (["update"], ["install", "--no-install-recommends", *PACKAGES]):
+    for step in (["update"], ["install", "--no-install-recommends", *packages]):
         subprocess.run([*command, *step], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
 
 
