@@ -43,7 +43,7 @@ def find() -> str | None:
 
 
 def install(packages: Sequence[str] = PACKAGES) -> None:
-    """Ask apt-get for packages (Chromium), as root or with sudo where that needs no password; silent where neither is."""
+    """Ask apt-get for packages (Chromium), as root or with sudo without a password; silent where there is neither."""
     apt, sudo = shutil.which("apt-get"), shutil.which("sudo")
     if not apt:
         return
