@@ -30,6 +30,7 @@ from workbench.views import (
     widths,
 )
 from workbench.views import detail as detail_module
+from workbench.views import wire
 from workbench.views.layout import fold, layers
 from workbench.worker import QUIET
 
@@ -133,6 +134,12 @@ def test_attribution_names_the_output_that_it_explains() -> None:
         model.selection = selected
         assert (view.attribution["output"], view.attribution["index"]) == ("fc2", index)
         assert view.attribution["items"][0]["contribution"] == model.attribution(index, "fc2")[0][2]
+
+
+@pytest.mark.parametrize(("value", "level"), [(0.0, 0), (0.5, 128), (1.0, 255), (7.0, 255), (-3.0, 0)])
+def test_an_input_of_one_value_has_that_grey(value: float, level: int) -> None:
+    small = wire.thumbnail(np.full((1, 8, 8), value))
+    assert small is not None and set(small["data"]) == {level}
 
 
 def test_one_step_of_the_slider_is_one_small_message(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,7 +147,9 @@ def thumbnail(center: Any) -> dict[str, Any] | None:
     low, high = float(np.nanmin(picture)), float(np.nanmax(picture))
     if not (math.isfinite(low) and math.isfinite(high)):
         return None
-    levels = np.rint((picture - low) * (255 / (high - low) if high > low else 0)).astype(int)
+    # An input of one value everywhere has no contrast to stretch: its grey is that of a picture of values 0 to 1.
+    span, base = (high - low, low) if high > low else (1.0, 0.0)
+    levels = np.rint(np.clip((picture - base) / span, 0, 1) * 255).astype(int)
     return {
         "w": dims[2],
         "h": dims[1],

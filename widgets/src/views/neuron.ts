@@ -65,7 +65,7 @@ function noLine(ctx: Context, op: string): string {
 }
 
 export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Partial<Neuron>, op: string): void } {
-  const hint = h("div", { class: "wb-lab", style: "grid-column:1/-1;padding:6px 0" }, "Click a bar, or walk with \u2190 \u2192, to see one neuron: its numbers, and what the proof uses in its place.");
+  const hint = h("div", { class: "wb-lab", style: "grid-column:1/-1;padding:6px 0;white-space:normal" }, "Click a bar, or walk with \u2190 \u2192, to see one neuron: its numbers, and what the proof uses in its place.");
   const left = h("div");
   const where = h("span", { class: "wb-lab" });
   const table = h("table", { class: "wb-table" });
@@ -79,7 +79,7 @@ export function neuronPanel(ctx: Context): { el: HTMLElement; show(neuron: Parti
   }, ctx.signal);
   const code = button("copy code", "the Python that reproduces this view of this neuron", () => ctx.copy(ctx.model.get("code")["bounds"] ?? "", "the code of this neuron"), ctx.signal);
 
-  const right = h("div", {}, h("div", { class: "wb-row", style: "min-height:24px" }, where, h("span", { class: "wb-grow" }), all, code), table);
+  const right = h("div", {}, h("div", { class: "wb-row", style: "min-height:24px;flex-wrap:wrap" }, where, h("span", { class: "wb-grow" }), all, code), table);
 
   function show(neuron: Partial<Neuron>, op: string): void {
     last = [neuron, op];

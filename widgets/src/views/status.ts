@@ -7,6 +7,7 @@ import { mark, type Context } from "./frame.js";
 import { codeLine } from "./inspect.js";
 import { SLOW_MS } from "./controls.js";
 
+const SILENT_MS = 3000;
 const SIGNS: Record<string, string> = { verified: "\u2713", falsified: "\u2717", unknown: "?" };
 
 /** Python writes plain ASCII here and there; numbers stand in one style everywhere. */
@@ -33,6 +34,7 @@ export function statusLine(ctx: Context): HTMLElement {
 
   let sample: string | null = null;
   let busySince = 0;
+  let unanswered: number | null = null;
   let waiting: ReturnType<typeof setTimeout> | undefined;
   signal.addEventListener("abort", () => clearTimeout(waiting), { once: true });
 
@@ -92,6 +94,11 @@ export function statusLine(ctx: Context): HTMLElement {
     }
     busySince = 0;
     bar.hidden = true;
+    // Live, a change is answered at once: where Python stays silent it is busy with another cell, or not there any more.
+    unanswered = stale && model.get("live") && state !== "cancelled" ? (unanswered ?? performance.now()) : null;
+    const silence = unanswered === null ? Infinity : unanswered + SILENT_MS - performance.now();
+    if (silence > 0 && silence < Infinity) waiting = setTimeout(show, silence);
+    if (silence <= 0) return say(told, "no answer from Python: the kernel is busy, or was restarted (then run the cell again)");
     const made = stamp ? `${methodLabel(stamp.method)}, ${stamp.format}, ${ball(stamp.norm)} \u2264 ${epsilon(stamp.eps)}${stamp.seconds === null ? "" : `, ${seconds(stamp.seconds)}`}` : "";
     say(told, made + (stale && state === "cancelled" ? "; the new computation was cancelled" : ""));
   }

@@ -208,7 +208,9 @@ export function precisionTuner(ctx: Context): void {
         ? `Not proved: ${clip(r.overflow.join(", "), 60)} may overflow.`
         : r.error === null
           ? "Not proved: nothing bounds the rounding error."
-          : "Not proved: rounding may use up the whole margin. That is no disproof.";
+          : (about().room ?? 0) <= 0
+            ? "Not proved: these bounds leave no margin in the reals either, so that no formats can be proved. That is no disproof."
+            : "Not proved: rounding may use up the whole margin. That is no disproof.";
     const words = old ? "What stands above belongs to the formats before." : aging ? `Of the region before: ${inFloats}` : inFloats;
     say(said, [words, state.busy === "cheapest" ? "Searching for cheap formats\u2026" : state.busy === "region" ? "Bounding the new region\u2026" : "", state.message].filter(Boolean).join(" "));
     put(said, { title: (r.assumptions ?? []).join("; ") || null });

@@ -140,6 +140,21 @@ describe("controls", () => {
     vi.useRealTimers();
   });
 
+  test("a change that nobody answers says so: the kernel is busy or gone", async () => {
+    vi.useFakeTimers();
+    const model = fake();
+    views.workbench.render({ model, el: page.host, signal: page.abort.signal });
+    click(one('[data-key="ibp"]'));
+    await vi.advanceTimersByTimeAsync(2500);
+    expect(one(".wb-stat").textContent).not.toContain("no answer");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(one(".wb-stat").textContent).toContain("no answer from Python");
+    click(one('[data-key="crown"]'));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(one(".wb-stat").textContent).not.toContain("no answer");
+    vi.useRealTimers();
+  });
+
   test("`e` goes to epsilon, and a notice of Python is an alert", async () => {
     const model = fake();
     await show("workbench", model);
