@@ -14,20 +14,20 @@ INSTALLED_FROM := .ci/install pyproject.toml constraints.txt hatch_build.py work
 .NOTPARALLEL:
 .PHONY: lab test bench soundness lint build front-end node chromium constraints clean
 
-lab: .venv/lab
+lab: .venv/lab .venv/kernels
 	$(BIN)/jupyter lab $(firstword $(wildcard tutorials/01-*.ipynb) tutorials) $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 # The slow part is one pytest run, and comes last: its closing line tells how everything ended. Two processes, see
 # tests/conftest.py; ARGS='-n 0' for one.
-test: lint front-end chromium coq
+test: lint .venv/kernels front-end chromium coq
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 $(ARGS)
 
-bench: .venv/test
+bench: .venv/test .venv/kernels
 	$(BIN)/python -m bench $(ARGS)
 
 # Random networks against their exact least values; `make soundness CASES=100` for fewer.
 CASES := 10000
-soundness: .venv/test
+soundness: .venv/test .venv/kernels
 	SOUNDNESS=$(CASES) $(BIN)/python -m pytest -q tests/laws/test_engine.py $(ARGS)
 
 lint: .venv/test
@@ -69,6 +69,11 @@ clean:
 .venv/test: $(INSTALLED_FROM) workbench/static/sources.sha256
 	.ci/install lab,test
 	@touch .venv/lab $@
+
+# The C++ kernels, optional: this never fails (.ci/kernels).
+.venv/kernels: .ci/kernels $(shell find kernels -type f -not -name '*.pyc' 2>/dev/null)
+	.ci/kernels
+	@touch $@
 
 # Written by the installation. No recipe: a missing one only makes the installation due.
 workbench/static/sources.sha256: ;

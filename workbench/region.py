@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from workbench.arrays import kernels
+from workbench.arrays.device import array, beside, on_host
 from workbench.graph import Array
 
 Norm = Literal["inf", "2", "1"]
@@ -171,13 +173,14 @@ class Region:
         c = 0.5 * lower + 0.5 * upper
         r = np.maximum(upper - c, c - lower)
         r = np.nextafter(r, np.inf) + (4 * n + 16) * UNIT * (np.abs(c) + r)
+        c, r = beside(c, flat), beside(r, flat)
         with np.errstate(all="ignore"):
             low, loss = _products(flat, c, r)
             loss = loss * (1 + (2 * n + 8) * UNIT) + 2 * n * TINY
             best = _down(np.where(np.isfinite(low), low - loss, -np.inf))
             if self.is_box or self.center is None or self.eps is None:
                 return best
-            m = _picked(self.center[which], index)
+            m = beside(_picked(self.center[which], index), flat)
             low = np.matmul(flat, m[:, :, None])[:, :, 0]
             size = np.abs(flat)
             slack = np.matmul(size, np.abs(m)[:, :, None])[:, :, 0] * ((n + 4) * UNIT)
@@ -189,13 +192,16 @@ class Region:
                 dual = size.max(axis=2)
             loss = (self.eps * (dual + n * TINY) + slack) * (1 + (2 * n + 16) * UNIT) + 4 * n * TINY
             ball = _down(np.where(np.isfinite(low), low - loss, -np.inf))
-        return np.asarray(np.fmax(best, ball))
+        return array(np.fmax(best, ball))
 
 
 def _products(rows: Array, c: Array, r: Array) -> tuple[Array, Array]:
     """``rows . c`` and ``|rows| . r`` of ``(B, R, n)`` and ``(B, n)``, a few rows at a time: what fits a cache."""
+    done = kernels.dots(rows, c, r)
+    if done is not None:
+        return done
     batch, count, n = rows.shape
-    if batch > 1:
+    if batch > 1 or not on_host(rows):
         return np.matmul(rows, c[:, :, None])[:, :, 0], np.matmul(np.abs(rows), r[:, :, None])[:, :, 0]
     low, loss = np.empty((1, count)), np.empty((1, count))
     some = max(1, BLOCK // max(1, n))
@@ -221,7 +227,7 @@ def _kept(x: Array) -> Array:
 
 
 def _down(x: Array) -> Array:
-    return np.asarray(np.where(np.isnan(x), -np.inf, np.nextafter(x, -np.inf)))
+    return array(np.where(np.isnan(x), -np.inf, np.nextafter(x, -np.inf)))
 
 
 def box(lower: Array | float, upper: Array | float) -> Region:

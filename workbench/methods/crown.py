@@ -22,9 +22,10 @@ from time import perf_counter
 
 import numpy as np
 
+from workbench.arrays.device import array, beside, host, take
 from workbench.graph import Array
 from workbench.methods.bounds import Bounds
-from workbench.methods.ibp import boxes
+from workbench.methods.ibp import boxes, on_the_host
 from workbench.methods.progress import Cancelled, Progress
 from workbench.region import Region
 from workbench.semantics.affine import Linear, Relaxation, describe, gather
@@ -51,6 +52,8 @@ def crown(
     neurons: str = "needed",
     rows: Array | None = None,
     progress: Progress | None = None,
+    like: Array | None = None,
+    proved: Mapping[str, Interval] | None = None,
 ) -> Bounds:
     """Bounds of every node by CROWN.
 
@@ -62,6 +65,8 @@ def crown(
     neurons : "needed" bounds by rows only what the lines depend on; "all" every neuron that feeds a nonlinear node.
     rows : coefficients ``(R, *shape)`` of the first output, whose lower bounds are wanted (`Bounds.margins`).
     progress : called with (fraction done, node name); may raise `Cancelled`.
+    like : an array of the library, on the device, that is to do the work (`arrays.device`); None for NumPy.
+    proved : by node, ``(B or 1, *shape)``: what is known already, or what is asked about; intersected with on the way.
 
     Raises
     ------
@@ -74,9 +79,10 @@ def crown(
         raise ValueError(f"neurons must be one of {', '.join(NEURONS)}, not {neurons!r}")
     start = perf_counter()
     with np.errstate(all="ignore"):
-        walk = _run(plan, _Walk(plan, regions), intermediate, neurons, progress)
-        bounds = {k: walk.better(v) for k, v in walk.bounds.items()}
-        forms = {k: walk.first(v) for k, v in walk.forms.items()}
+        walk = _run(plan, _Walk(plan, regions, like, proved), intermediate, neurons, progress)
+        bounds = on_the_host({k: walk.better(v) for k, v in walk.bounds.items()})
+        # lines stay where they were made: nobody draws them from there
+        forms = {k: walk.first(v) for k, v in walk.forms.items()} if like is None else {}
         margins = None if rows is None else walk.margins(rows)
     method = "crown" if intermediate == "crown" else "crown-ibp"
     return Bounds(bounds, method, dict(regions), perf_counter() - start, plan.graph.outputs, forms, margins)
@@ -116,9 +122,15 @@ class _Walk:
     `twins` holds which region each twin is of.
     """
 
-    def __init__(self, plan: Plan, regions: Mapping[str, Region]) -> None:
-        self.plan, self.regions = plan, dict(regions)
-        self.bounds: dict[str, Interval] = dict(boxes(plan, self.regions))
+    def __init__(
+        self,
+        plan: Plan,
+        regions: Mapping[str, Region],
+        like: Array | None = None,
+        proved: Mapping[str, Interval] | None = None,
+    ) -> None:
+        self.plan, self.regions, self.proved = plan, dict(regions), proved or {}
+        self.bounds: dict[str, Interval] = dict(boxes(plan, self.regions, like))
         self.forms: dict[str, Linear | Relaxation] = {}
         self.prepared: dict[str, Prepared] = {}
         self.batch = self.count = max((r.batch for r in self.regions.values()), default=1)
@@ -141,6 +153,8 @@ class _Walk:
         """Interval, lines (unless they are given) and majorant of one node."""
         name = step.node.name
         found = apply(self.plan, step, self.bounds)
+        if name in self.proved:
+            found = self.cut(found, self.proved[name])
         self.bounds[name] = found
         if name not in self.plan.live:
             return
@@ -160,6 +174,15 @@ class _Walk:
             if len(live) == 1 and live[0] in self.exact | self.refined:
                 self.exact.add(name)
 
+    def cut(self, found: Interval, known: Interval) -> Interval:
+        """Both at once; where nothing lies in both, nothing is there to bound, and what was found is as good."""
+        if len(known.lo) > 1:
+            known = known[np.concatenate([np.arange(self.count), self.twins])]
+        both = found.intersect(known)
+        empty = both.lo > both.hi
+        lo, hi = np.where(empty, found.lo, both.lo), np.where(empty, found.hi, both.hi)
+        return Interval(lo, hi, both.simplex)
+
     def refine_operands(self, step: Step, *, everything: bool) -> Linear | Relaxation:
         """CROWN bounds for the operands of a nonlinear node, where its lines would gain from them; its lines then."""
         form = describe(self.plan, step, self.bounds)
@@ -169,7 +192,7 @@ class _Walk:
                 continue
             assert operand is not None
             size = self.plan.graph[operand].size
-            wanted = np.ones((1, size), bool) if everything else _reach(step, i, form)
+            wanted = np.ones((1, size), bool) if everything else host(_reach(step, i, form))
             if wanted.any():
                 plain[operand] = self.refine(operand, np.broadcast_to(wanted, (self.batch, size)))
         if not plain:
@@ -179,7 +202,7 @@ class _Walk:
             return form
         flipped = _flips(form, describe(self.plan, step, {**self.bounds, **plain}))
         if flipped is not None:
-            flipped = np.broadcast_to(flipped, (self.batch,))[: self.count].copy()
+            flipped = np.broadcast_to(host(flipped), (self.batch,))[: self.count].copy()
             flipped[self.twins] = False
             if flipped.any():
                 self.fork(np.flatnonzero(flipped), plain)
@@ -193,7 +216,8 @@ class _Walk:
         for name, held in self.bounds.items():
             if name in self.plan.live and len(held.lo) == self.batch:
                 own = plain.get(name, held)
-                lo, hi = (np.concatenate([a, b[which]]) for a, b in ((held.lo, own.lo), (held.hi, own.hi)))
+                ends = (held.lo, own.lo), (held.hi, own.hi)
+                lo, hi = (np.concatenate([a, take(b, which, axis=0)]) for a, b in ends)
                 self.bounds[name] = Interval(lo, hi, held.simplex)
         self.batch = len(order)
         self.twins = np.concatenate([self.twins, which])
@@ -206,18 +230,19 @@ class _Walk:
         """Intersect the bounds of neurons of a node ``(B, n)`` with CROWN's; returns CROWN's own."""
         self.refined.add(name)
         held, full = self.bounds[name], (self.batch, *self.plan.graph[name].shape)
-        lo, hi = (np.array(np.broadcast_to(e, full)).reshape(self.batch, -1) for e in (held.lo, held.hi))
+        lo, hi = (np.broadcast_to(e, full).copy().reshape(self.batch, -1) for e in (held.lo, held.hi))
         own_lo, own_hi = lo.copy(), hi.copy()
         for group, index in self._portions(name, wanted):
             which = group.which
             units = Units(index, len(lo[which]))
             found = backward(self.plan, name, units, group.prepared, group.bounds, sets=group.sets)
             low = lower_ends(found, self.regions, which)
-            here = which, index
+            here = which, beside(index, lo)
             own_lo[here], own_hi[here] = low[:, : index.size], -low[:, index.size :]
         np.maximum(lo, own_lo, out=lo), np.minimum(hi, own_hi, out=hi)
         # what the interval proves stable has no rows in the published algorithm either
-        own_lo, own_hi = (np.where(wanted, o, e) for o, e in ((own_lo, lo), (own_hi, hi)))
+        asked = beside(wanted, lo)
+        own_lo, own_hi = (np.where(asked, o, e) for o, e in ((own_lo, lo), (own_hi, hi)))
         known = np.isfinite(own_lo) & np.isfinite(own_hi)
         own_lo, own_hi = (np.where(known, o, e) for o, e in ((own_lo, lo), (own_hi, hi)))
         if len(self.twins) and name not in self.plan.graph.outputs:
@@ -230,8 +255,9 @@ class _Walk:
         if not len(self.twins) or len(x.lo) != self.batch:
             return x
         lo, hi = x.lo[: self.count].copy(), x.hi[: self.count].copy()
-        lo[self.twins] = np.maximum(lo[self.twins], x.lo[self.count :])
-        hi[self.twins] = np.minimum(hi[self.twins], x.hi[self.count :])
+        twins = beside(self.twins, lo)
+        lo[twins] = np.maximum(np.take(lo, twins, axis=0), x.lo[self.count :])
+        hi[twins] = np.minimum(np.take(hi, twins, axis=0), x.hi[self.count :])
         return Interval(lo, hi, x.simplex)
 
     def first(self, form: Linear | Relaxation) -> Linear | Relaxation:
@@ -241,9 +267,9 @@ class _Walk:
     def margins(self, rows: Array) -> Array:
         """Lower bounds ``(B, R)`` of ``rows . output``, of a region and its twin the better."""
         output = self.plan.graph.outputs[0]
-        full = np.broadcast_to(rows, (self.batch, *rows.shape))
+        full = np.broadcast_to(beside(rows, self.bounds[output].lo), (self.batch, *rows.shape))
         found = backward(self.plan, output, full, self.prepared, self.bounds)
-        low = lower_ends(found, self.regions)
+        low = host(lower_ends(found, self.regions))
         best = low[: self.count].copy()
         best[self.twins] = np.maximum(best[self.twins], low[self.count :])
         return best
@@ -305,14 +331,15 @@ def _flips(tight: Linear | Relaxation, plain: Linear | Relaxation) -> Array | No
     """By region, whether some line's slope jumps (rather than shifts) between two descriptions of a node."""
     if not isinstance(tight, Relaxation) or not isinstance(plain, Relaxation):
         return None
-    found: Array = np.zeros(1, bool)
+    found: Array | None = None
     for a, b in zip(
         (*tight.lower.slopes, *tight.upper.slopes), (*plain.lower.slopes, *plain.upper.slopes), strict=True
     ):
         if a is not None and b is not None:
             jumps = np.abs(a - b) > 0.75
-            found = found | jumps.any(axis=tuple(range(1, jumps.ndim)))
-    return found
+            one = jumps.any(axis=tuple(range(1, jumps.ndim)))
+            found = one if found is None else found | one
+    return np.zeros(1, bool) if found is None else found
 
 
 def lower_ends(found: Bound, regions: Mapping[str, Region], which: slice = ALL) -> Array:
@@ -322,7 +349,7 @@ def lower_ends(found: Bound, regions: Mapping[str, Region], which: slice = ALL) 
         low = np.nextafter(low, -np.inf)
         for name, rows in found.ends.items():
             low = np.nextafter(low + regions[name].minimum(rows.values, which, rows.index), -np.inf)
-    return np.asarray(np.where(np.isnan(low), -np.inf, low))
+    return array(np.where(np.isnan(low), -np.inf, low))
 
 
 def _reach(step: Step, i: int, form: Linear | Relaxation) -> Array:
@@ -334,7 +361,7 @@ def _reach(step: Step, i: int, form: Linear | Relaxation) -> Array:
     ):
         if low is high:
             continue
-        other = np.asarray((0.0 if low is None else low) != (0.0 if high is None else high))
+        other = array((0.0 if low is None else low) != (0.0 if high is None else high))
         differ = differ | (other if unfold is None else other.any(axis=-1))
     shape = step.call.shapes[i]
     assert shape is not None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from workbench.graph import Array
 from workbench.op import Meaning, rule_for
-from workbench.semantics.interval import Interval, known
+from workbench.semantics.interval import Interval, operands_of
 from workbench.semantics.plan import Plan, Step
 
 affine = Meaning("affine", "lines below and above, and how coefficients pass backward through them")
@@ -96,9 +96,7 @@ def gather(x: Array, shape: tuple[int, ...]) -> Array:
 
 def describe(plan: Plan, step: Step, bounds: Mapping[str, Interval]) -> Linear | Relaxation:
     """The node as a linear map or as a pair of lines over its operands' bounds."""
-    operands = [
-        None if o is None else known(plan, o) if o in plan.constants else bounds[o] for o in step.operands
-    ]
+    operands = operands_of(plan, step, bounds)
     found: Linear | Relaxation = rule_for(step.node, affine)(step.call, *operands)
     return found
 

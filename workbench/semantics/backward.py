@@ -26,6 +26,8 @@ from math import prod
 
 import numpy as np
 
+from workbench.arrays import kernels
+from workbench.arrays.device import array, beside, eye, on_host, take, zeros
 from workbench.graph import Array
 from workbench.semantics.affine import Linear, LinearMap, Relaxation, gather, same
 from workbench.semantics.compact import Bent, Cut, Move, Rows, Sets, scattered
@@ -131,24 +133,25 @@ def _start(
 ) -> tuple[dict[str, Rows], Array, Array]:
     """The first coefficients; unit rows of a linear node are read off its weights instead of multiplied out."""
     if not isinstance(rows, Units):
-        zeros = np.zeros(rows.shape[:2])
-        return {target: Rows(_rows(rows))}, zeros, zeros
+        nothing = zeros(rows.shape[:2], rows)
+        return {target: Rows(_rows(rows))}, nothing, nothing
     found: dict[str, Rows] = {}
     shape = (rows.batch, 2 * len(rows.index))
-    constant, debt = np.zeros(shape), np.zeros(shape)
+    like = sets.bounds[target].lo
+    index, constant, debt = beside(rows.index, like), zeros(shape, like), zeros(shape, like)
     todo = [target]
     while todo:  # through biases and sums of nodes, as long as elements stay where they are
         name = todo.pop()
         maps = _direct(prepared.get(name))
         if maps is None:
-            pieces = [(name, Rows(_both(np.eye(len(rows.index)), rows.batch), rows.index))]
+            pieces = [(name, _unit(len(rows.index), plan.graph[name].size, rows, like))]
         else:
             ready, step = prepared[name], plan.by_name[name]
-            cost = ready.charge[:, rows.index]
+            cost = np.take(ready.charge, index, axis=1)
             debt = debt + np.concatenate([cost, cost], axis=1) + ready.underflow
             if isinstance(ready.form, Linear) and ready.form.bias is not None:
                 bias = np.broadcast_to(ready.form.bias, (1, *step.node.shape)).reshape(-1)[rows.index]
-                constant = constant + np.concatenate([bias, -bias])
+                constant = constant + beside(np.concatenate([bias, -bias]), like)
                 debt = debt + UNIT * np.abs(constant)
             pieces = []
             for i, m in maps:
@@ -158,15 +161,23 @@ def _start(
                     todo.append(operand)
                     continue
                 matrix, active = matrix_of(plan, step, i, m), sets.active(operand)
-                picked = (
-                    m.rows(rows.index).reshape(len(rows.index), -1) if matrix is None else matrix[rows.index]
-                )
-                picked = picked if active is None else picked[:, active]
+                if matrix is None:
+                    picked = beside(m.rows(rows.index).reshape(len(rows.index), -1), like)
+                else:
+                    picked = np.take(beside(matrix, like), index, axis=0)
+                picked = picked if active is None else np.take(picked, active, axis=1)
                 pieces.append((operand, Rows(_both(picked, rows.batch), active)))
         for operand, piece in pieces:
             found[operand], rounded = _merged(sets, found.get(operand), piece, sets.bounds[operand])
             debt = debt + rounded
     return found, constant, debt
+
+
+def _unit(count: int, size: int, rows: Units, like: Array) -> Rows:
+    """Unit rows on the elements that they pick; on all elements where those are not NumPy's."""
+    if on_host(like):
+        return Rows(_both(np.eye(count), rows.batch), rows.index)
+    return Rows(_both(take(eye(size, like), rows.index, axis=0), rows.batch))
 
 
 def _direct(ready: Prepared | None) -> list[tuple[int, LinearMap]] | None:
@@ -179,7 +190,7 @@ def _direct(ready: Prepared | None) -> list[tuple[int, LinearMap]] | None:
 
 def _rows(given: Array) -> Array:
     """A copy ``(B, R, n)`` that is ours to change."""
-    return np.array(given.reshape(*given.shape[:2], prod(given.shape[2:])))
+    return given.reshape(*given.shape[:2], prod(given.shape[2:])).copy()
 
 
 def _both(picked: Array, batch: int) -> Array:
@@ -234,11 +245,15 @@ def _through_linear(
     """Linear nodes replaced by the last one's operands."""
     step, values = cut.step, rows.values
     batch, count, k = values.shape
-    cost = None
-    if cut.charge is not None:
+    both = kernels.dots(values, cut.bias, cut.charge) if cut.finite else None
+    cost = added = None
+    if cut.charge is not None and both is not None:
+        cost = both[1] + cut.underflow
+    elif cut.charge is not None:
         size = np.abs(values) if size is None else size
         cost = _dot(size, cut.charge, cut.finite) + cut.underflow
-    added = None if cut.bias is None else _dot(values, cut.bias, cut.finite)
+    if cut.bias is not None:
+        added = _dot(values, cut.bias, cut.finite) if both is None else both[0]
     passed: Passed = []
     whole = None
     free = True  # whether the values themselves are still ours to hand on: rows are changed in place later
@@ -253,11 +268,11 @@ def _through_linear(
                 )
             piece = move.adjoint.adjoint(whole).reshape(batch, count, size_of(step, move.position))
             if move.index is not None:
-                piece = piece[:, :, move.index]
-            elif np.may_share_memory(piece, whole):
+                piece = np.take(piece, move.index, axis=2)
+            elif not on_host(piece) or np.may_share_memory(piece, whole):
                 piece = piece.copy()
         elif move.take is not None:
-            piece = values[:, :, move.take]
+            piece = np.take(values, move.take, axis=2)  # row after row, where indexing would turn them
         else:
             piece = values if free else values.copy()
             free = False
@@ -267,13 +282,16 @@ def _through_linear(
 
 def _multiplied(values: Array, move: Move) -> Array:
     """Rows ``(N, k)`` times the matrices of a move, side by side."""
+    done = kernels.product(values, move.matrices)
+    if done is not None:
+        return done
     if len(move.matrices) == 1 and move.matrices[0][0] is None:
-        return np.asarray(values @ move.matrices[0][1])
+        return array(values @ move.matrices[0][1])
     found = np.empty((len(values), sum(one.shape[1] for _, one in move.matrices)))
     first = 0
-    for take, one in move.matrices:
+    for columns, one in move.matrices:
         last = first + one.shape[1]
-        np.matmul(values if take is None else values[:, take], one, out=found[:, first:last])
+        np.matmul(values if columns is None else values[:, columns], one, out=found[:, first:last])
         first = last
     return found
 
@@ -287,6 +305,12 @@ def _through_bent(bent: Bent, rows: Rows) -> tuple[Passed, Array | None, Array]:
     operand and offset are both below v, so that all of it is in `terms_of`.
     """
     values = rows.values
+    offsets = (
+        (bent.offset, bent.offset_gap) if bent.offset is not None and bent.offset_gap is not None else None
+    )
+    done = kernels.relax(values, bent.at, (bent.slope, bent.slope_gap), offsets, bent.charge)
+    if done is not None:
+        return [(bent.position, rows)], *done
     mine = values if bent.at is None else values[:, :, bent.at]
     size = np.abs(mine)
     cost = _dot(size, bent.charge, True)
@@ -307,7 +331,7 @@ def _through_lines(step: Step, ready: Prepared, values: Array) -> tuple[Passed, 
     assert isinstance(form, Relaxation)
     assert ends is not None
     batch, count = values.shape[:2]
-    level = np.zeros((batch, count, 1))
+    level = zeros((batch, count, 1), values)
     if form.simplex is not None:
         values, level = _centred(step, form.simplex, values)
     cost = _dot(np.abs(values), ready.charge, ready.finite)
@@ -337,7 +361,7 @@ def _through_lines(step: Step, ready: Prepared, values: Array) -> tuple[Passed, 
             piece = piece.reshape(batch * count, *piece.shape[2:])
             piece = gather(piece, shape) if unfold is None else unfold.adjoint(piece)
         piece = piece.reshape(batch, count, size_of(step, i))
-        passed.append((i, Rows(piece if piece.flags.writeable else piece.copy())))
+        passed.append((i, Rows(piece if on_host(piece) and piece.flags.writeable else piece.copy())))
     return passed, added, cost
 
 
@@ -360,11 +384,11 @@ def _centred(step: Step, gaps: Array, values: Array) -> tuple[Array, Array]:
 def _dot(rows: Array, vector: Array, finite: bool) -> Array:
     """``(B, R, k) . (B or 1, k) -> (B, R)``; a zero coefficient times infinity is 0."""
     if not finite:
-        return np.asarray(np.where(rows == 0, 0.0, rows * vector[:, None]).sum(axis=2))
+        return array(np.where(rows == 0, 0.0, rows * vector[:, None]).sum(axis=2))
     batch, count, k = rows.shape
     if len(vector) == 1:
-        return np.asarray((rows.reshape(batch * count, k) @ vector[0]).reshape(batch, count))
-    return np.asarray(np.matmul(rows, vector[:, :, None])[:, :, 0])
+        return array((rows.reshape(batch * count, k) @ vector[0]).reshape(batch, count))
+    return array(np.matmul(rows, vector[:, :, None])[:, :, 0])
 
 
 def _flat(x: Array) -> Array:

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from workbench.arrays.device import beside, on_host, zeros
 from workbench.graph import Array
 from workbench.semantics.affine import Linear, LinearMap, Relaxation
 from workbench.semantics.interval import Interval
@@ -123,7 +125,8 @@ class Sets:
         if name not in self._active:
             found = None
             held = self.bounds.get(name)
-            if held is not None and name not in self.plan.graph.inputs and not held.lo.all():
+            fits = held is not None and on_host(held.lo)  # elsewhere all elements are done at once
+            if held is not None and fits and name not in self.plan.graph.inputs and not held.lo.all():
                 some = ((held.lo != 0) | (held.hi != 0)).reshape(held.lo.shape[0], -1).any(axis=0)
                 if np.count_nonzero(some) <= FEWER * some.size:
                     found = np.flatnonzero(some)
@@ -156,11 +159,12 @@ class Sets:
         if bias is not None:
             if bias.shape[1:] != step.node.shape:
                 bias = np.broadcast_to(bias, (len(bias), *step.node.shape))
-            bias = bias.reshape(len(bias), step.node.size)
+            bias = beside(bias.reshape(len(bias), step.node.size), ready.charge)
             bias = bias if index is None else bias[:, index]
         charge = None
         if ready.terms or form.bias_error is not None:
             charge = ready.charge if index is None else ready.charge[:, index]
+        charge, bias = rowwise(charge), rowwise(bias)
         found = Cut(charge, bias, ready.underflow, ready.finite, step, index, moves)
         if len(moves) != 1 or moves[0].changes:
             return found
@@ -184,6 +188,11 @@ class Sets:
         assert operand is not None
         active = self.active(operand)
         source = source_of(self.plan, step, i, m)
+        like = self.prepared[step.node.name].charge
+        if not on_host(like):
+            whole = None if source is KEPT else matrix_of(self.plan, step, i, m)
+            matrices = () if whole is None else ((None, beside(whole, like)),)
+            return Move(i, None, matrices=matrices, adjoint=None if source is KEPT or matrices else m)
         if source is not None:
             return _picked(i, source, index, active, several, size_of(step, i))
         work = SPARSE * m.terms * step.node.size
@@ -249,15 +258,17 @@ class Sets:
         arrays = []
         for v in (form.lower.slopes, form.upper.slopes, form.lower.offset, form.upper.offset):
             one = v[position] if isinstance(v, tuple) else v
-            one = np.zeros((1, *step.node.shape)) if one is None else one
+            one = zeros((1, *step.node.shape), ready.charge) if one is None else one
             if one.shape[1:] != step.node.shape:
                 one = np.broadcast_to(one, (len(one), *step.node.shape))
             one = one.reshape(len(one), step.node.size)
             arrays.append(one if index is None else one[:, index])
         charge = ready.charge if index is None else ready.charge[:, index]
         low, high, below, above = arrays
-        bent = ~((low == 1) & (high == 1) & (below == 0) & (above == 0)).all(axis=0)
-        at = None if bent.all() else np.flatnonzero(bent)
+        at = None
+        if on_host(charge):
+            bent = ~((low == 1) & (high == 1) & (below == 0) & (above == 0)).all(axis=0)
+            at = None if bent.all() else np.flatnonzero(bent)
         if at is not None:
             low, high, below, above, charge = (v[:, at] for v in (low, high, below, above, charge))
         if any(((v != 0) & (np.abs(v) < SMALLEST)).any() for v in (low, high, below, above)):
@@ -265,7 +276,9 @@ class Sets:
         offset = offset_gap = None
         if below.any() or above.any():
             offset, offset_gap = 0.5 * below + 0.5 * above, 0.5 * below - 0.5 * above
-        part = Bent(position, at, 0.5 * low + 0.5 * high, 0.5 * low - 0.5 * high, offset, offset_gap, charge)
+        halves = (0.5 * low + 0.5 * high, 0.5 * low - 0.5 * high, offset, offset_gap, charge)
+        # columns that were picked lie one after another in memory; kernels want rows to
+        part = Bent(position, at, *(rowwise(v) for v in halves))
         self._parts[key] = index, part
         return part
 
@@ -357,6 +370,11 @@ def single_operand(step: Step, form: Relaxation) -> int | None:
     if len(used) != 1 or step.call.shapes[used[0]] != step.node.shape:
         return None
     return used[0]
+
+
+def rowwise(x: Any) -> Any:
+    """NumPy's array with its rows one after another in memory, as kernels want them; others as they are."""
+    return np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x
 
 
 def scattered(rows: Rows, size: int) -> Array:

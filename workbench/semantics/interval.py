@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.arrays.device import array, beside, on_host
 from workbench.graph import Array, GraphError
 from workbench.op import Meaning, rule_for
 from workbench.semantics.plan import Plan, Step
@@ -48,12 +49,12 @@ class Interval:
     @property
     def width(self) -> Array:
         """Upper minus lower, rounded up."""
-        return np.asarray(np.nextafter(self.hi - self.lo, np.inf))
+        return array(np.nextafter(self.hi - self.lo, np.inf))
 
     @property
     def magnitude(self) -> Array:
         """The largest absolute value in the interval."""
-        return np.asarray(np.maximum(np.abs(self.lo), np.abs(self.hi)))
+        return array(np.maximum(np.abs(self.lo), np.abs(self.hi)))
 
     def __getitem__(self, key: Any) -> Interval:
         return Interval(
@@ -93,7 +94,7 @@ def outward(lo: Array, hi: Array) -> Interval:
 
 def whole_where_nan(lo: Array, hi: Array) -> Interval:
     """NaN ends become infinite: what is not known is not claimed."""
-    if np.isnan(np.add.reduce(lo + hi, axis=None)):  # one cheap test; it also fires on opposite infinities
+    if np.isnan((lo + hi).sum()):  # one cheap test; it also fires on opposite infinities
         lo = np.where(np.isnan(lo), -np.inf, lo)
         hi = np.where(np.isnan(hi), np.inf, hi)
     return Interval(lo, hi)
@@ -181,15 +182,26 @@ def _known(plan: Plan, name: str) -> Interval:
 
 def apply(plan: Plan, step: Step, values: Mapping[str, Interval]) -> Interval:
     """The interval of one node from its operands' intervals (overflow and NaN are handled: silence NumPy around it)."""
-    operands = [
-        None if o is None else known(plan, o) if o in plan.constants else values[o] for o in step.operands
-    ]
+    operands = operands_of(plan, step, values)
     found: Interval = rule_for(step.node, interval)(step.call, *operands)
     if found.lo.shape[1:] != step.node.shape:
         raise GraphError(
             f"{step.node.describe()}: interval of shape {found.lo.shape[1:]}, expected {step.node.shape}"
         )
     return found
+
+
+def operands_of(plan: Plan, step: Step, values: Mapping[str, Interval]) -> list[Interval | None]:
+    """The intervals of a step's operands; constants beside the others, on whichever device those are."""
+    found = [
+        None if o is None else known(plan, o) if o in plan.constants else values[o] for o in step.operands
+    ]
+    like = next(iter(values.values()), None)
+    if like is None or on_host(like.lo):
+        return found
+    return [
+        x if x is None else Interval(beside(x.lo, like.lo), beside(x.hi, like.lo), x.simplex) for x in found
+    ]
 
 
 def total(x: Interval, axis: tuple[int, ...], keepdims: bool = False) -> Interval:

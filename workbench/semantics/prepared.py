@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.arrays.device import array, beside, take, zeros
 from workbench.graph import Array
 from workbench.semantics.affine import Linear, Lines, Relaxation, spread
 from workbench.semantics.interval import TINY, UNIT, Interval
@@ -47,8 +48,8 @@ def prepare(plan: Plan, step: Step, form: Linear | Relaxation, bounds: Mapping[s
     if terms:
         charge += TINY  # that product may underflow, and is multiplied by coefficients of any size
     if isinstance(form, Linear) and form.bias_error is not None:
-        charge = charge + form.bias_error.reshape(1, n)
-    spare: Array = np.full((1, 1), n * TINY)
+        charge = charge + beside(form.bias_error, v).reshape(1, n)
+    spare = beside(np.full((1, 1), n * TINY), v)
     if terms:
         for o in step.operands:
             if o is not None and o in bounds:
@@ -58,7 +59,7 @@ def prepare(plan: Plan, step: Step, form: Linear | Relaxation, bounds: Mapping[s
         low, high = (_whole(x.offset, step.node.shape).reshape(-1, n) for x in (form.lower, form.upper))
         ends = low, high
     # where a bias or an offset is not finite, nor is v; a sum that overflows only costs time
-    return Prepared(form, terms, charge, v, spare, ends, bool(np.isfinite(np.add.reduce(charge, axis=None))))
+    return Prepared(form, terms, charge, v, spare, ends, bool(np.isfinite(charge.sum())))
 
 
 def _whole(x: Array, shape: tuple[int, ...]) -> Array:
@@ -69,6 +70,7 @@ def majorant(plan: Plan, step: Step, form: Linear | Relaxation, bounds: Mapping[
     """v: an upper bound of the sum of absolute terms of the node, ``(B or 1, *out)``; also of the node's magnitude."""
     shape = step.node.shape
     total: Array | None = None
+    like = next(iter(bounds.values())).lo
     if isinstance(form, Linear):
         parts = [
             m.magnitude(bounds[name].magnitude)
@@ -76,10 +78,10 @@ def majorant(plan: Plan, step: Step, form: Linear | Relaxation, bounds: Mapping[
             if m is not None and name is not None
         ]
         if form.bias is not None:
-            parts.append(np.abs(form.bias))
+            parts.append(np.abs(beside(form.bias, like)))
         if form.bias_error is not None:
-            parts.append(form.bias_error)
-        total = parts[0] if parts else np.zeros((1, *shape))
+            parts.append(beside(form.bias_error, like))
+        total = parts[0] if parts else zeros((1, *shape), like)
         for part in parts[1:]:
             total = total + part
         return _whole(total * INFLATE + TINY, shape)
@@ -89,7 +91,9 @@ def majorant(plan: Plan, step: Step, form: Linear | Relaxation, bounds: Mapping[
             slope = lines.slopes[i] if i < len(lines.slopes) else None
             if slope is None or name is None:
                 continue
-            size = np.abs(plan.number(name)) if name in plan.constants else bounds[name].magnitude
+            size = (
+                np.abs(beside(plan.number(name), like)) if name in plan.constants else bounds[name].magnitude
+            )
             unfold = form.unfold[i] if i < len(form.unfold) else None
             if unfold is None:
                 one = one + np.abs(slope) * spread(size, shape)
@@ -133,9 +137,11 @@ def part_of(form: Relaxation, which: slice | Array) -> Relaxation:
 
 
 def _part(x: Array, which: slice | Array) -> Array:
-    return x if len(x) == 1 else x[which]
+    if len(x) == 1 or isinstance(which, slice):
+        return x if len(x) == 1 else x[which]
+    return take(x, which, axis=0)
 
 
 def _total(magnitude: Array) -> Array:
     """Sum over a node's elements, ``(B or 1, 1)``."""
-    return np.asarray(magnitude.reshape(magnitude.shape[0], -1).sum(axis=1, keepdims=True))
+    return array(magnitude.reshape(magnitude.shape[0], -1).sum(axis=1, keepdims=True))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from workbench.arrays import elementary
+from workbench.arrays.device import array, beside
 from workbench.floats.functions import sigmoid
 from workbench.graph import Array, GraphError, Node
 from workbench.op import Meaning, rule_for
@@ -60,6 +61,10 @@ class Arithmetic(Protocol):
 class FloatArithmetic:
     """NumPy's floats: the element type of the operands is the element type of the result."""
 
+    def memory(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Memory for a rule that says itself where machine floats lie; a planned run gives the same one every time."""
+        return np.empty(shape, dtype)
+
     def number(self, value: float) -> Any:
         return value
 
@@ -67,19 +72,19 @@ class FloatArithmetic:
         return np.zeros(shape, like.dtype)
 
     def add(self, x: Array, y: Any) -> Array:
-        return np.asarray(np.add(x, y))
+        return array(np.add(x, y))
 
     def sub(self, x: Array, y: Any) -> Array:
-        return np.asarray(np.subtract(x, y))
+        return array(np.subtract(x, y))
 
     def mul(self, x: Array, y: Any) -> Array:
-        return np.asarray(np.multiply(x, y))
+        return array(np.multiply(x, y))
 
     def div(self, x: Any, y: Any) -> Array:
-        return np.asarray(np.divide(x, y))
+        return array(np.divide(x, y))
 
     def neg(self, x: Array) -> Array:
-        return np.asarray(np.negative(x))
+        return array(np.negative(x))
 
     def cast(self, x: Array, to: str) -> Array:
         """x: a real number has no element type."""
@@ -87,7 +92,7 @@ class FloatArithmetic:
 
     def rint(self, x: Array) -> Array:
         """The nearest integer, ties to even."""
-        return np.asarray(np.rint(x))
+        return array(np.rint(x))
 
     def whole(self, compute: Callable[..., Array], *pairs: tuple[Array, Array | None]) -> Array:
         """``compute(ns, *differences)`` in integers, then as floats: sums of codes less their zero points.
@@ -100,37 +105,37 @@ class FloatArithmetic:
 
     def select(self, x: Array, y: Any, z: Any) -> Array:
         """y where x >= 0, else z."""
-        return np.asarray(np.where(x >= 0, y, z))
+        return array(np.where(x >= 0, y, z))
 
     def matmul(self, x: Array, y: Array) -> Array:
-        return np.asarray(np.matmul(x, y))
+        return array(np.matmul(x, y))
 
     def sum(self, x: Array, axis: tuple[int, ...]) -> Array:
-        return np.asarray(np.sum(x, axis=axis, keepdims=True, dtype=x.dtype))
+        return array(np.sum(x, axis=axis, keepdims=True, dtype=x.dtype))
 
     def max(self, x: Array, axis: tuple[int, ...]) -> Array:
-        return np.asarray(np.max(x, axis=axis, keepdims=True))
+        return array(np.max(x, axis=axis, keepdims=True))
 
     def maximum(self, x: Array, y: Any) -> Array:
-        return np.asarray(np.maximum(x, y))
+        return array(np.maximum(x, y))
 
     def minimum(self, x: Array, y: Any) -> Array:
-        return np.asarray(np.minimum(x, y))
+        return array(np.minimum(x, y))
 
     def abs(self, x: Array) -> Array:
-        return np.asarray(np.abs(x))
+        return array(np.abs(x))
 
     def exp(self, x: Array) -> Array:
-        return np.asarray(np.exp(x))
+        return array(np.exp(x))
 
     def expm1(self, x: Array) -> Array:
-        return np.asarray(np.expm1(x))
+        return array(np.expm1(x))
 
     def log(self, x: Array) -> Array:
-        return np.asarray(np.log(x))
+        return array(np.log(x))
 
     def log1p(self, x: Array) -> Array:
-        return np.asarray(np.log1p(x))
+        return array(np.log1p(x))
 
     def erf(self, x: Array) -> Array:
         # NumPy has none: the lower end of an enclosure, at most one float64 off
@@ -142,22 +147,22 @@ class FloatArithmetic:
     def sqrt(self, x: Any) -> Any:
         if isinstance(x, float):  # a number of a formula, which takes on the type of what it meets
             return math.sqrt(x)
-        return np.asarray(np.sqrt(x))
+        return array(np.sqrt(x))
 
     def sin(self, x: Array) -> Array:
-        return np.asarray(np.sin(x))
+        return array(np.sin(x))
 
     def cos(self, x: Array) -> Array:
-        return np.asarray(np.cos(x))
+        return array(np.cos(x))
 
     def tanh(self, x: Array) -> Array:
-        return np.asarray(np.tanh(x))
+        return array(np.tanh(x))
 
     def sigmoid(self, x: Array) -> Array:
         return sigmoid(x)
 
     def power(self, x: Array, y: Array) -> Array:
-        return np.asarray(np.power(x, y))
+        return array(np.power(x, y))
 
 
 FLOAT: Arithmetic = FloatArithmetic()
@@ -197,14 +202,14 @@ def walk(
     GraphError
         A rule whose result has another shape than its node.
     """
-    values = {name: np.asarray(inputs[name]) for name in plan.graph.inputs}
+    values = {name: array(inputs[name]) for name in plan.graph.inputs}
     for step in plan.steps:
         node = step.node
         operands = [
             None if o is None else lift(o, node) if o in plan.constants else load(node, values[o])
             for o in step.operands
         ]
-        result = np.asarray(rule_for(node, real)(step.call, arithmetic(node), *operands))
+        result = array(rule_for(node, real)(step.call, arithmetic(node), *operands))
         if result.shape[1:] != node.shape:
             raise GraphError(f"{node.describe()} gave shape {result.shape[1:]}, expected {node.shape}")
         values[node.name] = store(node, result)
@@ -235,8 +240,9 @@ def run(plan: Plan, inputs: Mapping[str, Array], dtype: Any = None) -> dict[str,
         value = plan.constants[name]
         if dtype is None and value.dtype.kind == "f" and name in plan.graph.by_name:
             value = value.astype(plan.graph[name].dtype, copy=False)  # what was folded exactly is wider
-        return cast(value)[None]
+        return cast(beside(value, like))[None] if value.dtype.kind == "f" else value[None]
 
-    given = {name: cast(np.asarray(inputs[name])) for name in plan.graph.inputs}
+    given = {name: cast(array(inputs[name])) for name in plan.graph.inputs}
+    like = next(iter(given.values()), np.zeros(()))  # weights meet the inputs where those are
     with np.errstate(all="ignore"):
         return walk(plan, given, lift, lambda _: FLOAT)

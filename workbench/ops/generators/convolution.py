@@ -14,11 +14,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 
+from workbench.arrays.device import on_host
 from workbench.graph import Array
+from workbench.ops.generators import taps as tapwise
 from workbench.ops.generators.window import Ints, Window, Zeros, float_zeros, key
+from workbench.semantics.cotangent import Term, bordered, emit, picked, shaped
 
 CHUNK = 1 << 17  # elements of the unfolded block that is worked on at once: what fits a core's cache
 MANY = 64  # from here on it pays to look where the rows are zero
@@ -99,11 +103,51 @@ def widened(
     return (x, turned), Window(size, win.kernel, one, win.dilations, (0,) * len(win.size), win.size)
 
 
+def _attrs(win: Window, groups: int) -> tuple[dict[str, Any], Ints]:
+    """Attributes of a convolution with this window; and how many elements at the end no window sees."""
+    each = zip(win.out, win.strides, win.kernel, win.dilations, strict=True)
+    reach = [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in each]
+    ends = [r - b - n for r, b, n in zip(reach, win.begin, win.size, strict=True)]
+    pads = (*win.begin, *(max(0, e) for e in ends))
+    attrs = {"strides": win.strides, "dilations": win.dilations, "pads": pads, "group": groups}
+    return {**attrs, "kernel_shape": win.kernel}, tuple(max(0, -e) for e in ends)
+
+
+def unfolded_nodes(x: Term, w: Term, win: Window, groups: int) -> Term:
+    """`unfolded` as a node."""
+    attrs, unseen = _attrs(win, groups)
+    cut = (slice(None), slice(None), *(slice(0, n - u) for n, u in zip(win.size, unseen, strict=True)))
+    return emit("Conv", [x[cut] if any(unseen) else x, w], attrs)
+
+
+def folded_nodes(y: Term, w: Term, win: Window, groups: int) -> Term:
+    """`folded` as a node."""
+    attrs, unseen = _attrs(win, groups)
+    return emit("ConvTranspose", [y, w], {**attrs, "output_padding": unseen})
+
+
+def kernel_nodes(x: Term, y: Term, win: Window, groups: int) -> Term:
+    """Derivatives of <y, unfolded(x, w)> by w, as nodes: a product of y with what every tap sees of x."""
+    (n, c), m, places = x.shape[:2], y.shape[1], prod(win.out)
+    ends = [p - b - s for p, b, s in zip(win.padded, win.begin, win.size, strict=True)]
+    wide = shaped(bordered(x, (0, 0, *win.begin), (0, 0, *ends)), (n, c, prod(win.padded)))
+    index = win.view(np.arange(prod(win.padded)).reshape(1, 1, *win.padded)).reshape(-1)
+    seen = shaped(picked(wide, 2, index), (n, groups, c // groups, win.taps, places))
+    columns = shaped(seen.permute(1, 0, 4, 2, 3), (groups, n * places, c // groups * win.taps))
+    rows = shaped(y, (n, groups, m // groups, places)).permute(1, 2, 0, 3)
+    found = shaped(rows, (groups, m // groups, n * places)) @ columns
+    return shaped(found, (m, c // groups, *win.kernel))
+
+
 def forward(w: Array, win: Window, groups: int) -> Callable[[Array], Array]:
     """`unfolded` for floats, a block of samples at a time."""
     block = max(1, CHUNK // max(1, w.shape[1] * groups * win.taps * prod(win.out)))
 
+    anywhere = tapwise.forward(w, win, groups)
+
     def apply(x: Array) -> Array:
+        if not on_host(x):
+            return anywhere(x)
         if x.shape[0] <= block:
             return unfolded(x, w, win, groups)
         y = np.empty((x.shape[0], w.shape[0], *win.out), np.result_type(x, w))
@@ -119,7 +163,11 @@ def backward(w: Array, win: Window, groups: int) -> Callable[[Array], Array]:
     whole = _phases(w, win, groups)
     small: dict[tuple[int, ...], tuple[Window, Callable[[Array], Array]]] = {}
 
+    anywhere = tapwise.backward(w, win, groups)
+
     def apply(y: Array) -> Array:
+        if not on_host(y):
+            return anywhere(y)
         if y.shape[0] < MANY:
             return whole(y)
         found = _support(y)

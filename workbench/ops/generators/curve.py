@@ -35,7 +35,7 @@ from workbench.op import Call, Op
 from workbench.ops.generators.monotone import monotone
 from workbench.semantics.affine import Lines, Relaxation, affine
 from workbench.semantics.composed import composed
-from workbench.semantics.gradient import gradient
+from workbench.semantics.cotangent import Slope, slope
 from workbench.semantics.interval import TINY, UNIT, Interval
 from workbench.semantics.rounding import Local, Slopes, rounding
 
@@ -66,7 +66,7 @@ class Curve:
 
     Parameters
     ----------
-    f, df : value and derivative in floats: they choose slopes and give gradients, no bound rests on them.
+    f, df : value and derivative in floats: they choose slopes of lines, no bound rests on them.
     image : enclosure of f over intervals (see `arrays.elementary`).
     slope : enclosure of f' at points, ``x -> (lo, hi)``.
     pieces : ``(l, u) -> Pieces``, for finite ``(n,)`` arrays; see `cut_at`.
@@ -97,6 +97,8 @@ def curve(
     moved: Callable[[Call, Semantics, Interval], Array] | None = None,
     ulps: float | None = None,
     formula: Callable[[Call], Callable[[Any, Any], Any]] | None = None,
+    *,
+    steep: Slope,
 ) -> None:
     """Register the interval, affine, gradient and rounding rules of an elementwise function of the first operand.
 
@@ -111,15 +113,13 @@ def curve(
         rule computes it of correctly rounded operations; a program's own table goes before it.
     formula : call -> ``(ns, x) -> y``, the real rule's formula, from which the rounding rule follows (see
         `semantics.composed`); in place of `function`.
+    steep : ``(call, ns, x, y) -> dy / dx``, the gradient in numbers and as nodes (see `semantics.cotangent`).
     """
+    slope(op, steep)
 
     @op.rule(affine)
     def _(call: Call, x: Interval, *rest: Interval | None) -> Relaxation:
         return lines(of(call), x)
-
-    @op.rule(gradient)
-    def _(call: Call, operands: tuple[Array, ...], value: Array, seed: Array) -> tuple[Array | None, ...]:
-        return (seed * of(call).df(operands[0]), *(None,) * (len(operands) - 1))
 
     @op.rule(rounding)
     def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Local:

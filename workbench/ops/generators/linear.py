@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from workbench.arrays.device import array, beside
 from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.op import Call, Op, UnsupportedOperator
 from workbench.semantics.affine import Linear, LinearMap, affine
+from workbench.semantics.cotangent import Term, Terms, adjoint, cotangent
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import (
     TINY,
@@ -67,10 +69,11 @@ def enclose(form: Linear, *operands: Interval | None) -> Interval:
     assert centre is not None
     assert radius is not None
     if form.bias is not None:
-        centre = centre + form.bias
-        radius = radius + gamma * np.abs(form.bias)
+        bias = beside(form.bias, centre)
+        centre = centre + bias
+        radius = radius + gamma * np.abs(bias)
         if form.bias_error is not None:
-            radius = radius + form.bias_error
+            radius = radius + beside(form.bias_error, centre)
     radius = radius * (1 + (2 * terms + 12) * UNIT) + (4 * UNIT * np.abs(centre) + (4 * terms + 8) * TINY)
     found = whole_where_nan(centre - radius, centre + radius)
     positive = _not_negative(form, operands)
@@ -84,14 +87,22 @@ def _not_negative(form: Linear, operands: tuple[Interval | None, ...]) -> Array 
     """
     if any(m is not None and m.apply is not m.magnitude for m in form.maps):
         return None
-    known: Array = np.asarray(True if form.bias is None else form.bias >= 0)
-    if form.bias_error is not None:
-        known = known & (form.bias_error == 0)
+    found: Array | None = None
     for m, x in zip(form.maps, operands, strict=True):
         if m is None or x is None:
             continue
-        known = known & (m.apply((x.lo < 0).astype(np.float64)) == 0)
-    return known
+        one = m.apply((x.lo < 0).astype(np.float64)) == 0
+        found = one if found is None else found & one
+    if found is not None and form.bias is not None:
+        found = found & beside(form.bias >= 0, found)
+    if found is not None and form.bias_error is not None:
+        found = found & beside(form.bias_error == 0, found)
+    return found
+
+
+def _numbers(x: Array) -> Array:
+    x = array(x)
+    return x if x.dtype == np.float64 else x.astype(np.float64)
 
 
 def pull(form: Linear, seed: Array) -> tuple[Array | None, ...]:
@@ -115,12 +126,26 @@ def _derivative(form: Callable[[Call], Linear], trained: Trained | None) -> Trai
     return rule
 
 
+Said = Callable[[Call, Terms, Term, Term], Terms | None]
+
+
+def _as_nodes(form: Callable[[Call], Linear], said: Said | None) -> Callable[..., Terms]:
+    """The gradient as nodes: as the operator says, or products with the matrices of the adjoint."""
+
+    def rule(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+        found = None if said is None else said(call, operands, value, seed)
+        return adjoint(call, form(call), seed) if found is None else found
+
+    return rule
+
+
 def linear(
     op: Op,
     build: Callable[[Call], Linear],
     kind: Kind | None = "products",
     leafwise: Leafwise | None = None,
     trained: Trained | None = None,
+    nodes: Said | None = None,
 ) -> None:
     """Register the interval, affine, gradient and rounding rules of an operator that is affine whenever supported.
 
@@ -131,6 +156,7 @@ def linear(
     kind : what the leaves of its sums are in a float program; None where the rounding rule is given apart.
     leafwise : a sharper bound on its rounding from the single leaves (see `semantics.summation.affine_local`).
     trained : the gradient rule for where its weights are no constants, but inputs that are being trained.
+    nodes : the gradient as nodes; where there is none, or it gives None, matrices of the adjoint stand for it.
     """
 
     def form(call: Call) -> Linear:
@@ -145,6 +171,7 @@ def linear(
         return form(call)
 
     op.rule(gradient)(_derivative(form, trained))
+    op.rule(cotangent)(_as_nodes(form, nodes))
 
     if kind is not None:
 
@@ -159,6 +186,7 @@ def moves(
     adjoints: Callable[[Call], tuple[LinearMap | None, ...]],
     arithmetic: bool = True,
     trained: Trained | None = None,
+    nodes: Said | None = None,
 ) -> None:
     """Register every meaning of an operator that only moves or repeats elements: exact in each of them.
 
@@ -169,6 +197,7 @@ def moves(
     adjoints : call -> one `movement` an operand, or None for operands that carry no values (a shape, an index).
     arithmetic : whether to register the real and the rounding rule too; else they are given apart.
     trained : the gradient rule for where further operands are no constants, but brought by every example.
+    nodes : the gradient as nodes; where there is none, or it gives None, matrices of the adjoint stand for it.
     """
     if not op.moves:
         raise ValueError(f"{op.name} is not declared as data movement")
@@ -209,13 +238,14 @@ def moves(
                 ],
             )
 
-        return Interval(np.asarray(end("lo"), np.float64), np.asarray(end("hi"), np.float64))
+        return Interval(_numbers(end("lo")), _numbers(end("hi")))
 
     @op.rule(affine)
     def _(call: Call, *operands: Interval | None) -> Linear:
         return form(call)
 
     op.rule(gradient)(_derivative(form, trained))
+    op.rule(cotangent)(_as_nodes(form, nodes))
 
     if not arithmetic:
         return
