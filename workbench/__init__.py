@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.graph import GraphError as GraphError
     from workbench.graph import Node as Node
     from workbench.model import Model as Model
+    from workbench.nn.fromtorch import from_torch as from_torch
     from workbench.nn.shapes import ShapeError as ShapeError
     from workbench.nn.shapes import Tensor as Tensor
     from workbench.nn.tracing import trace as trace
@@ -33,8 +34,13 @@ if TYPE_CHECKING:
     from workbench.region import box as box
     from workbench.verdict import Verdict as Verdict
     from workbench.views.certificateview import certificate_view as certificate_view
+    from workbench.views.confusionview import confusion_view as confusion_view
     from workbench.views.floatinspector import float_inspector as float_inspector
     from workbench.views.relaxationexplorer import relaxation_explorer as relaxation_explorer
+    from workbench.views.shapeview import shape_view as shape_view
+    from workbench.views.tapeview import tape_view as tape_view
+    from workbench.views.tensorview import tensor_view as tensor_view
+    from workbench.views.trainingview import training_view as training_view
     from workbench.wanted import SpecificationError as SpecificationError
     from workbench.wanted import all_of as all_of
     from workbench.wanted import any_of as any_of
@@ -63,15 +69,22 @@ _PUBLIC = {
     "ball": "region",
     "box": "region",
     "certificate_view": "views.certificateview",
+    "compile": "nn.compiled",
+    "confusion_view": "views.confusionview",
     "examples": None,
     "float_inspector": "views.floatinspector",
+    "from_torch": "nn.fromtorch",
     "linear": "wanted",
     "load": "opening",
     "margin": "wanted",
     "nn": None,
     "output_range": "wanted",
     "relaxation_explorer": "views.relaxationexplorer",
+    "shape_view": "views.shapeview",
+    "tape_view": "views.tapeview",
+    "tensor_view": "views.tensorview",
     "trace": "nn.tracing",
+    "training_view": "views.trainingview",
     "views": None,
 }
 __all__ = list(_PUBLIC)

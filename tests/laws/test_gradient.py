@@ -19,11 +19,13 @@ from laws.checks import PRECISION, form_of
 from laws.forms import MAPS
 from laws.numbers import Draw
 from laws.strategies import EXAMPLES, FOLDED, Case
-from workbench.semantics import exact
+from workbench.autodiff import gradient_graph
+from workbench.semantics import exact, real
 from workbench.semantics.affine import Linear
 from workbench.semantics.exact import rational, rationals
 from workbench.semantics.gradient import vjp
 from workbench.semantics.interval import Interval
+from workbench.semantics.plan import plan_of
 
 STEP = flint.fmpq(1, 2**60)
 
@@ -58,6 +60,29 @@ def test_gradients_are_derivatives(op: str, data: st.DataObject) -> None:
 def _moved(case: Case, x: dict[str, np.ndarray], d: dict[str, np.ndarray], step: object) -> np.ndarray:
     given_ = {k: rationals(v) + rationals(d[k]) * step for k, v in x.items()}
     return exact.run(case.plan, given_, PRECISION)[case.graph.outputs[0]]
+
+
+@pytest.mark.parametrize("op", sorted(EXAMPLES.keys() - FOLDED))
+@settings(max_examples=COUNT // 6)
+@given(st.data())
+def test_the_gradient_as_a_graph_has_the_numbers_of_the_gradient(op: str, data: st.DataObject) -> None:
+    """Every operator with any of its attributes, at any point: kinks, ties and both operands."""
+    draw = Draw(data, calm=True)
+    case = EXAMPLES[op](draw)
+    output = case.graph.outputs[0]
+    row = draw.integer(0, len(next(iter(case.points.values()))) - 1)
+    x = {k: v[row : row + 1] for k, v in case.points.items()}
+    u = draw.numbers((1, *case.graph[output].shape), "whole")
+    twice = gradient_graph(case.graph, seeded=True, dtype="float64")
+    (seed,) = [n for n in twice.inputs if n not in case.graph.inputs]
+    values = real.run(plan_of(twice), {**x, seed: u}, np.float64)
+    _, grads = vjp(case.plan, x, {output: u})
+    for name, found in zip(case.graph.inputs, twice.outputs, strict=True):
+        ours = values[found] if found in values else plan_of(twice).constants[found][None]
+        theirs = grads.get(name, np.zeros_like(ours))
+        assert ours.shape == x[name].shape
+        size = 1e-9 * max(1.0, float(np.abs(theirs).max(initial=0)), float(np.abs(u).max(initial=0)))
+        assert (np.abs(ours - theirs) <= size).all(), f"{ours} as a graph, {theirs} in numbers"
 
 
 @pytest.mark.parametrize("op", MAPS)

@@ -1,4 +1,4 @@
-"""gradient_graph: the gradient of a graph as a graph, by walking it backward with the rules of `cotangents`."""
+"""gradient_graph: the gradient of a graph as a graph, by walking it backward with the operators' own rules."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import workbench.autodiff.arranged  # noqa: F401  (registers its rules)
-from workbench.autodiff.cotangents import rule_of
 from workbench.graph import Graph, GraphError, Node
 from workbench.nn.shapes import unnamed
 from workbench.nn.value import Trace, Value
+from workbench.op import Call, rule_for
+from workbench.semantics.cotangent import cotangent
+from workbench.semantics.plan import plan_of
 
 
 def adopted(graph: Graph, dtype: str | None = None) -> tuple[Trace, dict[str, Value]]:
@@ -43,12 +44,17 @@ def pulled(
     for node in graph.nodes:
         if any(o in reached for o in node.inputs):
             reached.add(node.name)
+    # what is differentiated by is no constant here, though it may be a weight
+    constants = {k: v for k, v in plan_of(graph).constants.items() if k not in reached}
     grads = dict(seeds)
     for node in reversed(graph.nodes):
         if node.name not in grads or node.op == "Input" or node.name not in reached:
             continue
         operands = [values[i] if i else None for i in node.inputs]
-        pieces = rule_of(node)(node, operands, values[node.name], grads[node.name])
+        shapes = tuple(None if o is None else o.shape for o in operands)
+        away = tuple(i for i, name in enumerate(node.inputs) if name not in reached)
+        call = Call(node, shapes, tuple(constants.get(i) for i in node.inputs), {"unwanted": away})
+        pieces = rule_for(node, cotangent)(call, operands, values[node.name], grads[node.name])
         for name, piece in zip(node.inputs, pieces, strict=True):
             if piece is not None and name in reached:
                 grads[name] = grads[name] + piece if name in grads else piece

@@ -59,11 +59,38 @@ def nodes_of(message: Any, version: int, weights: dict[str, Array], folder: Path
             Node(o, "Split", tuple(inputs), MappingProxyType(attrs | parts | {"index": i}))
             for i, o in outputs
         ]
+    if message.op_type == "DynamicQuantizeLinear":
+        return _dynamic(inputs[0], dict(outputs))
     if message.op_type in EXTRA:
         outputs = [(i, o) for i, o in outputs if i == 0]
     if [i for i, _ in outputs] != [0]:
-        raise GraphError(f"{where} has {len(message.output)} results: only Split may have more than one")
+        raise GraphError(
+            f"{where} has {len(message.output)} results: only Split and "
+            "DynamicQuantizeLinear may have more than one"
+        )
     return [Node(outputs[0][1], message.op_type, tuple(inputs), frozen)]
+
+
+def _dynamic(x: str, results: Mapping[int, str]) -> list[Node]:
+    """Codes with a scale and a zero point of their own, as the nodes that compute them (see `ops.dynamic`)."""
+    first = next(iter(results.values()))
+    codes, scale, zero = (
+        results.get(i, f"{first}/{part}") for i, part in enumerate(("codes", "scale", "zero"))
+    )
+    top, turned, bottom, below = (f"{first}/{part}" for part in ("largest", "turned", "least", "below"))
+    whole = MappingProxyType({"keepdims": 0})
+    uint8 = MappingProxyType({"output_dtype": "uint8"})
+    made = [
+        Node(top, "ReduceMax", (x,), whole),
+        Node(turned, "Neg", (x,)),
+        Node(bottom, "ReduceMax", (turned,), whole),
+        Node(scale, "DynamicQuantizeLinear", (top, bottom)),
+    ]
+    if {0, 2} & set(results):
+        made += [Node(below, "Relu", (bottom,)), Node(zero, "QuantizeLinear", (below, scale), uint8)]
+    if 0 in results:
+        made.append(Node(codes, "QuantizeLinear", (x, scale, zero), uint8))
+    return made
 
 
 def refuse_extra_results(proto: Any, version: int) -> None:

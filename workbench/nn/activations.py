@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from workbench.nn import functional as F
 from workbench.nn.module import Module
+from workbench.nn.parameter import Parameter
+from workbench.nn.shapes import ShapeError, dims_text
 from workbench.nn.value import Value
 
 
@@ -54,3 +58,32 @@ Hardsigmoid = _activation("Hardsigmoid", F.hardsigmoid)
 Hardswish = _activation("Hardswish", F.hardswish)
 Softmax = _activation("Softmax", F.softmax, dim=-1)
 LogSoftmax = _activation("LogSoftmax", F.log_softmax, dim=-1)
+
+
+class PReLU(Module):
+    """x where x >= 0, else weight x; one weight, or one a channel (dimension 1) (He et al. 2015)."""
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        self.weight = Parameter((num_parameters,), lambda rng, shape: np.full(shape, init))
+
+    def forward(self, x: Value) -> Value:
+        """max(x, 0) - weight max(-x, 0)."""
+        wide = (1,) * x.ndim if self.weight.size == 1 else (1, -1, *(1,) * (x.ndim - 2))
+        return F.relu(x) - F.relu(-x) * x.trace.lift(self.weight).reshape(*wide)
+
+
+class GLU(Module):
+    """a sigmoid(b), with a and b the halves of an axis (Dauphin et al. 2017)."""
+
+    def __init__(self, dim: int = -1) -> None:
+        self.dim = dim
+
+    def forward(self, x: Value) -> Value:
+        """One half, gated by the other."""
+        half, rest = divmod(x.shape[self.dim], 2)
+        if rest:
+            raise ShapeError(
+                f"{x.trace.where}: {dims_text(x.shape, x.dims)} has no halves along axis {self.dim}"
+            )
+        front = (slice(None),) * (self.dim % x.ndim)
+        return x[(*front, slice(0, half))] * F.sigmoid(x[(*front, slice(half, None))])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from workbench.graph import Array, GraphError
+from workbench.nn.dataset import Dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ class Loader:
 
 
 def loader_of(data: Any, **options: Any) -> Loader:
-    """Itself, where it is a loader; else a loader of a pair of arrays.
+    """Itself, where it is a loader; else a loader of a data set or a pair of arrays.
 
     Raises
     ------
@@ -81,6 +82,8 @@ def loader_of(data: Any, **options: Any) -> Loader:
     """
     if isinstance(data, Loader):
         return data
+    if isinstance(data, Dataset):
+        return data.loader(**options)
     if isinstance(data, tuple | list) and len(data) == 2:
         return Loader(data[0], data[1], **options)
     raise GraphError(

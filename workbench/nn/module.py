@@ -29,6 +29,9 @@ class Module:
     """A part of a network.  Subclasses set attributes in `__init__` and say in `forward` what is computed."""
 
     training: bool = False
+    mixes: bool = (
+        False  # whether examples of a batch may see each other, so that they are never run one by one
+    )
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """What the module computes."""
@@ -39,28 +42,21 @@ class Module:
 
         The first axis of arrays counts examples; a single array with one axis is taken as it is, as PyTorch does.
         """
-        trace = next((v.trace for v in inputs if isinstance(v, Value)), None)
+        trace = next((v.trace for v in flat(inputs) if isinstance(v, Value)), None)
         if trace is None:
-            from workbench.nn.tracing import Traced, trace_module
+            from workbench.nn.tracing import for_arrays
 
-            if not inputs:
-                raise GraphError(f"{type(self).__name__} was called without an input: give it an array")
             arrays = [np.asarray(v) for v in inputs]
-            alone = len(arrays) == 1 and arrays[0].ndim == 1
-            shapes = [a.shape if alone else ((1, *a.shape[1:]) if a.ndim else ()) for a in arrays]
-            dtype = next((p.dtype for p in self.parameters()), "float32")
-            found: Traced = trace_module(
-                self, shapes, ["int64" if a.dtype.kind in "iu" else dtype for a in arrays]
-            )
-            return found(*arrays)
+            return for_arrays(self, arrays)(*arrays)
         before, path = len(trace.nodes), trace.paths.get(id(self), "")
         trace.scopes.append((path, type(self).__name__))
         try:
             result = self.forward(*inputs, **options)
         finally:
             trace.scopes.pop()
-        if isinstance(result, Value):
-            trace.results[id(self)] = result.shape
+        first = next((v for v in flat((result,)) if isinstance(v, Value)), None)
+        if first is not None:
+            trace.results[id(self)] = first.shape
         if path and isinstance(result, Value) and len(trace.nodes) == before + 1:
             newest = trace.nodes[-1]
             return trace.rename(result, _node_name(path, self)) if newest.name == result.name else result
@@ -143,7 +139,7 @@ class Module:
             Names that are missing or unknown (where `strict`), or another shape; nothing is changed then.
         """
         both = {**self.named_parameters(), **self.named_buffers()}
-        arrays = {k: np.asarray(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
+        arrays = {k: array_of(v) for k, v in state.items() if not k.endswith("num_batches_tracked")}
         missing, unknown = sorted(both.keys() - arrays.keys()), sorted(arrays.keys() - both.keys())
         if strict and (missing or unknown):
             said = [f"{what}: {', '.join(names[:8])}" for what, names in
@@ -170,6 +166,12 @@ class Module:
         """Set evaluation mode."""
         return self.train(False)
 
+    def compile(self) -> Any:
+        """Itself as one planned function of arrays, see `workbench.compile`: the same bits, sooner."""
+        from workbench.nn.compiled import compile as compiled
+
+        return compiled(self)
+
     # ------------------------------------------------------------------ as a graph
 
     def graph(self, *shapes: Shape, name: str | None = None) -> Graph:
@@ -189,6 +191,12 @@ class Module:
         from workbench.nn.export import save
 
         save(self.graph(*shapes), path)
+
+    def to_torch(self, *shapes: Shape) -> Any:
+        """The source of a PyTorch module that does the same, and its weights: `TorchSource`."""
+        from workbench.nn.totorch import to_torch
+
+        return to_torch(self, *shapes)
 
     def summary(self, *shapes: Shape) -> Any:
         """A table of its layers: shapes and parameters."""
@@ -251,6 +259,20 @@ class Residual(Module):
         """The sum of both ways."""
         y = self.inner(x) + (x if self.shortcut is None else self.shortcut(x))
         return y if self.after is None else self.after(y)
+
+
+def array_of(thing: Any) -> Array:
+    """An array, or a tensor of PyTorch's, wherever it lies and whatever it is part of."""
+    return np.asarray(thing.detach().cpu() if hasattr(thing, "detach") else thing)
+
+
+def flat(values: Any) -> Iterator[Any]:
+    """What stands in tuples and lists, one after another."""
+    for value in values:
+        if isinstance(value, tuple | list):
+            yield from flat(value)
+        else:
+            yield value
 
 
 def _node_name(path: str, module: Module) -> str:

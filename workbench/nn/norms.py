@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +17,54 @@ from workbench.nn.shapes import ShapeError, dims_text
 from workbench.nn.value import Value
 
 
+def batch_norm(
+    x: Value,
+    weight: Any,
+    bias: Any,
+    mean: Any,
+    variance: Any,
+    eps: float = 1e-5,
+    momentum: float = 0.1,
+    training: bool = False,
+) -> Value:
+    """(x - mean) / sqrt(variance + eps) weight + bias, each channel (dimension 1) for itself.
+
+    Parameters
+    ----------
+    weight, bias : ``(channels,)`` or None.
+    mean, variance : the running ones; in training the batch's own stand in their place, and move these (`Buffer`).
+    """
+    trace, channels = x.trace, x.shape[1]
+    scale, shift = (
+        trace.constant(np.full(channels, v, x.dtype)) if p is None else trace.lift(p)
+        for p, v in ((weight, 1), (bias, 0))
+    )
+    if not training:
+        held = [scale, shift, trace.lift(mean), trace.lift(variance)]
+        return trace.emit("BatchNormalization", [x, *held], {"epsilon": float(np.float32(eps))}, x.dims)
+    axes, count = (0, *range(2, x.ndim)), prod(x.shape) // channels
+    if count < 2:
+        raise GraphError(f"{trace.where}: a batch of one number a channel has no variance")
+    wide = (1, -1, *(1,) * (x.ndim - 2))
+    own = x.mean(axes, keepdims=True)
+    centred = x - own
+    spread = (centred * centred).mean(axes, keepdims=True)
+    y = centred / trace.emit("Sqrt", [spread + eps])
+    for buffer, now in ((mean, own), (variance, spread * (count / (count - 1)))):
+        kept = trace.buffer(buffer) * (1 - momentum)
+        trace.update(buffer, kept + now.reshape(channels) * momentum)
+    return y if weight is None else y * scale.reshape(*wide) + shift.reshape(*wide)
+
+
 class _BatchNorm(Module):
     ranks: tuple[int, ...] = (2, 3, 4, 5)
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True
+    ) -> None:
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.weight, self.bias = (
-            Parameter((num_features,), initial.ones),
-            Parameter((num_features,), initial.zeros),
-        )
+        self.weight = Parameter((num_features,), initial.ones) if affine else None
+        self.bias = Parameter((num_features,), initial.zeros) if affine else None
         self.running_mean = Buffer((num_features,), initial.zeros)
         self.running_var = Buffer((num_features,), initial.ones)
 
@@ -35,24 +75,10 @@ class _BatchNorm(Module):
                 f"{x.trace.where} expects channels={self.num_features} in dimension 1 of {self.ranks[0]} or "
                 f"more, but was given {dims_text(x.shape, x.dims)}"
             )
-        trace = x.trace
-        held = [self.weight, self.bias, self.running_mean, self.running_var]
-        if not (self.training and trace.training):
-            epsilon = {"epsilon": float(np.float32(self.eps))}
-            return trace.emit("BatchNormalization", [x, *map(trace.lift, held)], epsilon, x.dims)
-        axes, count = (0, *range(2, x.ndim)), prod(x.shape) // x.shape[1]
-        if count < 2:
-            raise GraphError(f"{trace.where}: a batch of one number a channel has no variance")
-        wide = (1, -1, *(1,) * (x.ndim - 2))
-        mean = x.mean(axes, keepdims=True)
-        centred = x - mean
-        variance = (centred * centred).mean(axes, keepdims=True)
-        y = centred / trace.emit("Sqrt", [variance + self.eps])
-        for buffer, now in ((self.running_mean, mean), (self.running_var, variance * (count / (count - 1)))):
-            kept = trace.buffer(buffer) * (1 - self.momentum)
-            trace.update(buffer, kept + now.reshape(self.num_features) * self.momentum)
-        weight, bias = (trace.lift(p).reshape(*wide) for p in (self.weight, self.bias))
-        return y * weight + bias
+        moved = self.training and x.trace.training
+        return batch_norm(
+            x, self.weight, self.bias, self.running_mean, self.running_var, self.eps, self.momentum, moved
+        )
 
     def describe(self) -> str:
         """Its settings."""
@@ -80,15 +106,22 @@ class BatchNorm3d(_BatchNorm):
 class LayerNorm(Module):
     """Over the last dimensions, each example for itself."""
 
-    def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, bias: bool = True) -> None:
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        bias: bool = True,
+        elementwise_affine: bool = True,
+    ) -> None:
         given = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.shape, self.eps = given, eps
-        self.weight = Parameter(given, initial.ones)
-        self.bias = Parameter(given, initial.zeros) if bias else None
+        self.weight = Parameter(given, initial.ones) if elementwise_affine else None
+        self.bias = Parameter(given, initial.zeros) if bias and elementwise_affine else None
 
     def forward(self, x: Value) -> Value:
         """(x - mean) / sqrt(variance + eps) weight + bias."""
-        return F.layer_norm(x, self.weight, self.bias, self.eps, len(self.shape))
+        weight = np.ones(self.shape, x.dtype) if self.weight is None else self.weight
+        return F.layer_norm(x, weight, self.bias, self.eps, len(self.shape))
 
     def describe(self) -> str:
         """Its settings."""
@@ -121,11 +154,38 @@ class GroupNorm(Module):
         return y * x.trace.lift(self.weight).reshape(*wide) + x.trace.lift(self.bias).reshape(*wide)
 
 
-class InstanceNorm2d(GroupNorm):
-    """Over the places of every channel."""
+class _InstanceNorm(GroupNorm):
+    """Over the places of every channel, each example for itself."""
+
+    rank = 2
 
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = False) -> None:
         super().__init__(num_features, num_features, eps, affine)
+
+    def forward(self, x: Value) -> Value:
+        """Each channel with mean 0 and variance 1, then its weight and bias where there are such."""
+        if x.ndim != self.rank + 2:
+            raise ShapeError(
+                f"{x.trace.where} expects [batch, channels={self.num_channels}] and {self.rank} more, "
+                f"but was given {dims_text(x.shape, x.dims)}"
+            )
+        return super().forward(x)
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Over the places of every channel, ``[batch, channels, length]``."""
+
+    rank = 1
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Over the places of every channel, ``[batch, channels, height, width]``."""
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Over the places of every channel, ``[batch, channels, depth, height, width]``."""
+
+    rank = 3
 
 
 class RMSNorm(Module):

@@ -52,7 +52,7 @@ class Optimizer:
         held = f"{len(self.parameters)} parameters"
         return f"{type(self).__name__}({held}, {', '.join(f'{k}={v!r}' for k, v in said.items())})"
 
-    def _for(self, name: str) -> dict[str, Any]:
+    def settings_of(self, name: str) -> dict[str, Any]:
         """The settings of a parameter; a group's `lr` is relative to the optimizer's first one, as schedules are."""
         found = {**self.settings, "lr": self.lr}
         for pattern, changed in self.groups:
@@ -68,7 +68,7 @@ class Optimizer:
         for name, grad in grads.items():
             if name not in self.parameters:
                 continue
-            held, state, s = self.parameters[name], self.state[name], self._for(name)
+            held, state, s = self.parameters[name], self.state[name], self.settings_of(name)
             value = held.value
             if not value.flags.writeable or not value.flags.c_contiguous:
                 value = value.copy()
@@ -157,7 +157,9 @@ class Adam(Optimizer):
     def update(self, value: Array, grad: Array, state: State, s: Mapping[str, Any]) -> None:
         """One step."""
         (b1, b2), eps = s["betas"], s["eps"]
-        unbias, rate = sqrt(1 - b2**self.count), s["lr"] / (1 - b1**self.count)
+        # sqrt(v / c) + eps is (sqrt v + eps sqrt c) / sqrt c: one division by a number less
+        unbias = sqrt(1 - b2**self.count)
+        rate, eps = s["lr"] / (1 - b1**self.count) * unbias, eps * unbias
         flat = [a.reshape(-1) for a in (value, grad, state["m"], state["v"])]
         scratch = np.empty(min(BLOCK, flat[0].size), value.dtype)
         for first in range(0, flat[0].size, BLOCK):  # what is worked on stays in a core's cache
@@ -170,7 +172,6 @@ class Adam(Optimizer):
             t *= 1 - b2
             v += t
             np.sqrt(v, out=t)
-            t /= unbias
             t += eps
             np.divide(m, t, out=t)
             t *= rate

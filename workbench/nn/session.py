@@ -19,6 +19,7 @@ from workbench.nn.parameter import Buffer
 from workbench.nn.value import Trace, Value
 from workbench.semantics import gradient, real
 from workbench.semantics.plan import Plan, plan_of
+from workbench.semantics.planned import Planned
 
 
 class TrainingError(GraphError):
@@ -59,15 +60,28 @@ class Compiled:
     noises: Mapping[str, Callable[[np.random.Generator], Array]]
     loss: str
     output: str
+    planned: Planned | None = None
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Values by name: node by node, or where they were planned to lie (the next run writes over them)."""
+        return real.run(self.plan, inputs) if self.planned is None else self.planned.run(inputs)
+
+    def pull(self, values: Mapping[str, Array], by: frozenset[str]) -> dict[str, Array]:
+        """Gradients of the loss."""
+        seeds = {self.loss: np.ones((1, *self.graph[self.loss].shape), values[self.loss].dtype)}
+        if self.planned is None:
+            return gradient.pullback(self.plan, values, seeds, None, by)
+        return self.planned.pull(seeds)
 
 
 @dataclass(frozen=True)
 class Stepped:
-    """What one step gave."""
+    """What one step gave; the arrays of gradients are good until the next step."""
 
     loss: float
     output: Array
     grads: dict[str, Array]
+    norm: float
 
 
 class Session:
@@ -77,10 +91,11 @@ class Session:
     ----------
     module, objective : what is trained, and how it is judged.
     seed : of everything that is drawn while training; step k draws from ``[seed, k]`` alone.
+    planned : whether graphs are run as one plan with its memory, instead of node by node: the same bits, sooner.
     """
 
-    def __init__(self, module: Module, objective: Objective, seed: int = 0) -> None:
-        self.module, self.objective, self.seed = module.drawn(), objective, seed
+    def __init__(self, module: Module, objective: Objective, seed: int = 0, planned: bool = True) -> None:
+        self.module, self.objective, self.seed, self.planned = module.drawn(), objective, seed, planned
         self._made: dict[Any, Compiled] = {}
         self._shapes: dict[Any, tuple[int, ...]] = {}
 
@@ -106,10 +121,12 @@ class Session:
         ready = self.objective.loss.prepare(labels, self._shapes[key])
         whole = (*key, ready.shape)
         if whole not in self._made:
-            self._made[whole] = self._compile(x, ready, training)
+            self._made[whole] = self._compile(x, ready, training, training)
         return self._made[whole], ready
 
-    def _compile(self, x: Array, ready: Array, training: bool) -> Compiled:
+    def _compile(
+        self, x: Array, ready: Array, training: bool, backward: bool, by: frozenset[str] | None = None
+    ) -> Compiled:
         maker = self._trace(training)
         self.module.train(training)
         given = maker.input("x", x.shape, str(x.dtype))
@@ -133,7 +150,9 @@ class Session:
         held = {n: both[n] for n in graph.inputs if n in both}
         wanted = frozenset(n for n in held if n in maker.parameters)
         noises = {n: d for n, d in maker.noises.items() if n in graph.inputs}
-        return Compiled(graph, plan_of(graph), held, wanted, updates, noises, loss.name, output.name)
+        plan = plan_of(graph)
+        planned = Planned(plan, (by or wanted) if backward else None) if self.planned else None
+        return Compiled(graph, plan, held, wanted, updates, noises, loss.name, output.name, planned)
 
     # ------------------------------------------------------------------ running
 
@@ -157,40 +176,44 @@ class Session:
         c, ready = self.compiled(x, y, training=True)
         x = self.objective.inputs(self, x, ready, step)
         inputs = self._inputs(c, x, ready, step)
-        values = real.run(c.plan, inputs)
+        values = c.run(inputs)
         loss = float(values[c.loss].reshape(-1)[0])
         if not np.isfinite(loss):
             raise TrainingError(f"the loss is {loss} at step {step}: {first_fault(c, inputs, values)}")
-        seeds = {c.loss: np.ones((1, *c.graph[c.loss].shape), values[c.loss].dtype)}
-        found = gradient.pullback(c.plan, values, seeds, None, c.wanted)
+        found = c.pull(values, c.wanted)
         grads = {name: found[name][0] for name in sorted(c.wanted) if name in found}
+        total = 0.0
         for name, g in grads.items():
-            if not np.isfinite(g).all():
-                raise TrainingError(
-                    f"the gradient of {name} is not finite at step {step}, though the loss is {loss:.4g}: lower the "
-                    "learning rate, or look for a root or logarithm near 0"
-                )
+            with np.errstate(over="ignore", invalid="ignore"):
+                size = float(np.vdot(g, g))
+            if not np.isfinite(size):
+                if not np.isfinite(g).all():
+                    raise TrainingError(
+                        f"the gradient of {name} is not finite at step {step}, though the loss is {loss:.4g}: "
+                        f"{first_fault_back(c, values)}"
+                    )
+                size = float(np.vdot(*(g.astype(np.float64),) * 2))
+            total += size
         for buffer, name in c.updates:
-            buffer.value = values[name][0]
-        return Stepped(loss, values[c.output][0], grads)
+            buffer.value = values[name][0].copy()
+        return Stepped(loss, values[c.output][0].copy(), grads, float(np.sqrt(total)))
 
     def evaluate(self, x: Array, y: Any) -> tuple[float, Array]:
         """Plain loss and output of a batch in evaluation mode."""
         c, ready = self.compiled(np.asarray(x), y, training=False)
-        values = real.run(c.plan, self._inputs(c, np.asarray(x), ready, 0))
-        return float(values[c.loss].reshape(-1)[0]), values[c.output][0]
+        values = c.run(self._inputs(c, np.asarray(x), ready, 0))
+        return float(values[c.loss].reshape(-1)[0]), values[c.output][0].copy()
 
     def input_gradient(self, x: Array, ready: Array) -> Array:
         """The plain loss's gradient with respect to x, in evaluation mode."""
         key = ("input", x.shape, ready.shape)
         if key not in self._made:
             mode = self.module.training
-            self._made[key] = self._compile(x, ready, training=False)
+            self._made[key] = self._compile(x, ready, training=False, backward=True, by=frozenset({"x"}))
             self.module.train(mode)
         c = self._made[key]
-        values = real.run(c.plan, self._inputs(c, x, ready, 0))
-        seeds = {c.loss: np.ones((1, *c.graph[c.loss].shape), np.float32)}
-        return np.asarray(gradient.pullback(c.plan, values, seeds, None, frozenset({"x"}))["x"][0])
+        values = c.run(self._inputs(c, x, ready, 0))
+        return np.array(c.pull(values, frozenset({"x"}))["x"][0])
 
 
 def first_fault(c: Compiled, inputs: Mapping[str, Array], values: Mapping[str, Array]) -> str:
@@ -212,3 +235,23 @@ def first_fault(c: Compiled, inputs: Mapping[str, Array], values: Mapping[str, A
                 f"{at[1:].tolist()}); it was computed from {', '.join(operands) or 'constants'}"
             )
     return "every node is finite"
+
+
+def first_fault_back(c: Compiled, values: Mapping[str, Array]) -> str:
+    """Where a gradient stopped being finite on its way back from the loss, in words."""
+    seeds = {c.loss: np.ones((1, *c.graph[c.loss].shape), values[c.loss].dtype)}
+    everywhere = gradient.pullback(c.plan, values, seeds, None)
+    behind = "the loss"
+    for step in reversed(c.plan.steps):
+        name = step.node.name
+        for operand in filter(None, step.operands):
+            g = everywhere.get(operand)
+            if name in everywhere and g is not None and not np.isfinite(g).all():
+                v = values[operand]
+                return (
+                    f"{step.node.describe()} is where it stops being finite on its way back: its gradient by "
+                    f"{operand}, which is from {v.min():.3g} to {v.max():.3g}; lower the learning rate, clip "
+                    "gradients, or look for a root or logarithm near 0"
+                )
+        behind = name
+    return f"it is finite at every node behind {behind}; lower the learning rate"

@@ -8,8 +8,7 @@ from typing import Any
 
 from workbench.nn.module import Module, names_of
 from workbench.nn.parameter import Parameter
-from workbench.nn.shapes import parse
-from workbench.nn.tracing import Evaluating, check_shapes
+from workbench.nn.tracing import Evaluating, check_shapes, given_shape
 from workbench.nn.value import Trace
 
 
@@ -49,7 +48,8 @@ def summary(module: Module, shapes: Sequence[Any]) -> Summary:
     check_shapes(module, shapes)
     paths, names = names_of(module.drawn())
     maker = Trace(paths=paths, names=names)
-    inputs = [maker.input(f"x{i}", *_pair(s)) for i, s in enumerate(shapes)]
+    told = [given_shape(s, "float32") for s in shapes]
+    inputs = [maker.input(f"x{i}", shape, kind, dims) for i, (shape, dims, kind) in enumerate(told)]
     with Evaluating(module):
         module(*inputs)
     rows = []
@@ -59,11 +59,6 @@ def summary(module: Module, shapes: Sequence[Any]) -> Summary:
             rows.append(Row(path, type(m).__name__, maker.results.get(id(m), ()), own))
     every = module.parameters()
     return Summary(tuple(rows), sum(p.size for p in every), sum(p.size for p in every if p.trainable))
-
-
-def _pair(shape: Any) -> Any:
-    sizes, dims = parse(shape)
-    return sizes, "float32", dims
 
 
 def _own(module: Module) -> list[Any]:

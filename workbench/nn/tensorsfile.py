@@ -56,11 +56,25 @@ def save(path: Any, arrays: Mapping[str, Array], metadata: Mapping[str, str] | N
 def load(path: Any) -> tuple[dict[str, Array], dict[str, str]]:
     """The arrays of a file by name, and its metadata.
 
+    By their suffixes, PyTorch's files (.pt, .pth, .bin) are read too, without PyTorch and without running anything
+    that they hold, and NumPy's .npz.
+
     Raises
     ------
     GraphError
         What is no such file; one sentence says why.
     """
+    suffix = Path(path).suffix.lower()
+    if suffix in (".pt", ".pth", ".bin"):
+        from workbench.nn import pickled
+
+        return pickled.load(path), {}
+    if suffix == ".npz":
+        try:
+            with np.load(path, allow_pickle=False) as held:
+                return {k: held[k] for k in held.files}, {}
+        except (OSError, ValueError) as error:
+            raise GraphError(f"{path} is no .npz file, or a damaged one: {error}") from None
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -80,11 +94,14 @@ def _parsed(data: bytes) -> tuple[dict[str, Array], dict[str, str]]:
     metadata = {str(k): str(v) for k, v in header.pop("__metadata__", {}).items()}
     arrays = {}
     for name, entry in header.items():
-        kind, shape = np.dtype(TYPES[entry["dtype"]]), tuple(int(n) for n in entry["shape"])
+        half = entry["dtype"] == "BF16"  # the upper half of a float32
+        kind = np.dtype(TYPES["U16" if half else entry["dtype"]])
+        shape = tuple(int(n) for n in entry["shape"])
         first, last = (int(v) for v in entry["data_offsets"])
         if min(shape, default=0) < 0 or not 0 <= first <= last <= len(body):
             raise ValueError(f"{name} lies outside of the file")
         if last - first != prod(shape) * kind.itemsize:
             raise ValueError(f"{name} has another size than its shape")
-        arrays[name] = np.frombuffer(body[first:last], kind).reshape(shape).copy()
+        array = np.frombuffer(body[first:last], kind).reshape(shape)
+        arrays[name] = (array.astype(np.uint32) << 16).view(np.float32) if half else array.copy()
     return arrays, metadata

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from workbench.graph import Graph, GraphError
+from workbench.graph import Array, Graph, GraphError
 from workbench.network import Network
-from workbench.nn.module import Module, names_of
+from workbench.nn.module import Module, flat, names_of
 from workbench.nn.shapes import Annotation, Dims, joined, parse, unnamed
 from workbench.nn.value import Trace, Value
 from workbench.semantics import real
@@ -25,11 +25,11 @@ class Traced:
     Parameters
     ----------
     graph : what the function computes.
-    single : whether the function gives one value (and not a tuple of them).
+    form : how its outputs are given back: 0 for one alone, and tuples of their numbers as the function has them.
     """
 
     graph: Graph
-    single: bool = True
+    form: Any = 0
 
     @property
     def plan(self) -> Plan:
@@ -38,12 +38,16 @@ class Traced:
 
     def __call__(self, *inputs: Any) -> Any:
         """The outputs; for a stack of inputs, where the first axis is 1 in the graph or one more is given, a stack."""
+        return self.computed(lambda given: real.run(self.plan, given), *inputs)
+
+    def computed(self, run: Callable[[dict[str, Array]], Mapping[str, Array]], *inputs: Any) -> Any:
+        """The outputs, from a function that gives values by name."""
         names = self.graph.inputs
         if len(inputs) != len(names):
             raise GraphError(f"{self.graph.name} takes {len(names)} inputs, but was given {len(inputs)}")
         network = Network(self.graph)
         given, own = network.inputs(dict(zip(names, inputs, strict=True)))
-        values = real.run(self.plan, given)
+        values = run(given)
         found = []
         for name in self.graph.outputs:
             v = values[name]
@@ -52,7 +56,7 @@ class Traced:
             elif all(a.shape[0] == 1 for a in given.values()):
                 v = v[0]
             found.append(v)
-        return found[0] if self.single else tuple(found)
+        return _formed(self.form, found)
 
     def model(self, **options: Any) -> Any:
         """A `wb.Model` of it: to look at, to bound, to verify."""
@@ -103,18 +107,38 @@ def trace(
         return trace_module(function, shapes, name=name)
     if not callable(function):
         raise GraphError(f"trace takes a function, not {function!r}")
-    given = [_given(s, dtype) for s in shapes]
+    given = [given_shape(s, dtype) for s in shapes]
     maker = Trace()
     inputs = _inputs(maker, function, given)
-    outputs, single = _outputs(function(*inputs), getattr(function, "__name__", "the function"), maker)
+    outputs, form = _outputs(function(*inputs), getattr(function, "__name__", "the function"), maker)
     label = str(name or getattr(function, "__name__", "function"))
-    return Traced(maker.graph(outputs, "function" if label == "<lambda>" else label), single)
+    return Traced(maker.graph(outputs, "function" if label == "<lambda>" else label), form)
+
+
+def for_arrays(module: Module, arrays: Sequence[Array], trained: bool = False) -> Traced:
+    """The graph that a module's call on these arrays runs: of one example, where its examples do not see each other."""
+    if not arrays:
+        raise GraphError(f"{type(module).__name__} was called without an input: give it an array")
+    alone = len(arrays) == 1 and arrays[0].ndim == 1
+    shapes = [a.shape if alone else ((1, *a.shape[1:]) if a.ndim else ()) for a in arrays]
+    dtype = next((p.dtype for p in module.parameters()), "float32")
+    dtypes = ["int64" if a.dtype.kind in "iu" else dtype for a in arrays]
+    found = trace_module(module, shapes, dtypes, trained=trained)
+    if (
+        module.mixes or found.form != 0
+    ) and not alone:  # states may count examples on another axis than the first
+        found = trace_module(module, [a.shape for a in arrays], dtypes, trained=trained)
+    return found
 
 
 def trace_module(
-    module: Module, shapes: Sequence[Any], dtypes: Sequence[str] = (), name: str | None = None
+    module: Module,
+    shapes: Sequence[Any],
+    dtypes: Sequence[str] = (),
+    name: str | None = None,
+    trained: bool = False,
 ) -> Traced:
-    """The graph of a module in evaluation mode; its parameters are weights.
+    """The graph of a module in evaluation mode; its parameters are weights, or inputs where they are `trained`.
 
     Raises
     ------
@@ -123,14 +147,14 @@ def trace_module(
     """
     check_shapes(module, shapes)
     paths, names = names_of(module.drawn())
-    maker = Trace(paths=paths, names=names)
-    given = [_given(s, "float32") for s in shapes]
+    maker = Trace(trained=trained, every=trained, paths=paths, names=names)
+    given = [given_shape(s, "float32") for s in shapes]
     if dtypes:
         given = [(shape, dims, dtype) for (shape, dims, _), dtype in zip(given, dtypes, strict=True)]
     with Evaluating(module):
         inputs = _inputs(maker, module.forward, given)
-        outputs, single = _outputs(module(*inputs), type(module).__name__, maker)
-    return Traced(maker.graph(outputs, name or type(module).__name__.lower()), single)
+        outputs, form = _outputs(module(*inputs), type(module).__name__, maker)
+    return Traced(maker.graph(outputs, name or type(module).__name__.lower()), form)
 
 
 def check_shapes(module: Module, shapes: Sequence[Any]) -> None:
@@ -162,7 +186,8 @@ class Evaluating:
             m.training = mode
 
 
-def _given(shape: Any, dtype: str) -> tuple[tuple[int, ...], Dims, str]:
+def given_shape(shape: Any, dtype: str) -> tuple[tuple[int, ...], Dims, str]:
+    """Shape, names of dimensions and element type of what stands for an input: a shape, or an array."""
     if isinstance(shape, np.ndarray):
         kind = shape.dtype.kind
         return shape.shape, unnamed(shape.ndim), "int64" if kind in "iu" else dtype
@@ -188,9 +213,17 @@ def _inputs(maker: Trace, function: Callable[..., Any], given: Sequence[Any]) ->
     return found
 
 
-def _outputs(result: Any, what: str, maker: Trace) -> tuple[list[Value], bool]:
-    single = not isinstance(result, tuple | list)
-    values = [result] if single else list(result)
+def _outputs(result: Any, what: str, maker: Trace) -> tuple[list[Value], Any]:
+    values = list(flat((result,)))
     if not values:
         raise GraphError(f"{what} gives nothing: return a value")
-    return [maker.lift(v) for v in values], single
+    numbers = iter(range(len(values)))
+
+    def form(thing: Any) -> Any:
+        return tuple(map(form, thing)) if isinstance(thing, tuple | list) else next(numbers)
+
+    return [maker.lift(v) for v in values], form(result)
+
+
+def _formed(form: Any, found: Sequence[Any]) -> Any:
+    return tuple(_formed(part, found) for part in form) if isinstance(form, tuple) else found[form]

@@ -30,6 +30,9 @@ Metric = Callable[[Array, Array], float]
 Callback = Callable[["Trainer", dict[str, float]], Any]
 
 
+EXPLODES, USUAL = 1000.0, 8  # times the largest norm of as many steps
+
+
 def accuracy(output: Array, target: Array) -> float:
     """The share of examples whose largest output is the label."""
     return float((output.argmax(axis=1) == target).mean())
@@ -62,6 +65,7 @@ class Trainer:
     seed : of what is drawn while training (dropout); loaders have their own.
     checkpoint : a file that is written while training; with `fit(resume=True)` it is where training goes on.
     every : steps between checkpoints.
+    compile : whether steps run as one planned graph: the same bits as node by node (False), and sooner.
     """
 
     def __init__(
@@ -70,9 +74,10 @@ class Trainer:
         metrics: Mapping[str, Metric] | None = None, callbacks: Sequence[Callback] = (),
         on_step: Callback | None = None, early_stop: EarlyStop | None = None, seed: int = 0,
         checkpoint: Any = None, every: int = 1, progress: bool = True,
+        compile: bool = True,  # noqa: A002 (PyTorch's name)
     ) -> None:  # fmt: skip
         objective = loss if isinstance(loss, Objective) else Objective(loss or CrossEntropyLoss())
-        self.module, self.session = module, Session(module, objective, seed)
+        self.module, self.session = module, Session(module, objective, seed, compile)
         self.optimizer = optimizer or Adam(module)
         own = module.named_parameters()
         strange = [k for k, p in self.optimizer.parameters.items() if own.get(k) is not p]
@@ -88,6 +93,7 @@ class Trainer:
         self.every, self.progress = max(1, int(every)), progress
         self.history, self.epoch, self.done, self.count = History(), 0, 0, 0
         self._sums: dict[str, float] = {}
+        self._norms: list[float] = []
         self._best: dict[str, Array] = {}
         self._best_value: float | None = None
         self._waited, self._stopped = 0, False
@@ -156,6 +162,7 @@ class Trainer:
         except TrainingError as error:
             raise TrainingError(f"epoch {self.epoch}, batch {self.done}: {error}") from None
         grads = found.grads
+        self._watch_norm(found.norm)
         norm = clip_grad_norm(grads, self.clip_norm) if self.clip_norm is not None else None
         if self.clip_value is not None:
             clip_grad_value(grads, self.clip_value)
@@ -165,10 +172,22 @@ class Trainer:
             self._sums[name] = self._sums.get(name, 0.0) + value
         if self.on_step is not None:
             if norm is None:
-                norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in grads.values())))
+                norm = found.norm
             row = {"step": self.count - 1, "loss": found.loss, "lr": self.optimizer.lr, "grad_norm": norm}
             self.on_step(self, row)
         return found.loss
+
+    def _watch_norm(self, norm: float) -> None:
+        """Warn, once, when gradients explode: far beyond the largest that they were, for some steps now."""
+        if len(self._norms) == USUAL and norm > EXPLODES * max(self._norms):
+            limit = "" if self.clip_norm is not None else f", or clip: clip_norm={max(self._norms):.2g}"
+            warnings.warn(
+                f"gradients explode: their norm is {norm:.3g} at step {self.count}, and was at most "
+                f"{max(self._norms):.3g} in the {USUAL} steps before; lower the learning rate{limit}",
+                stacklevel=4,
+            )
+            self._norms = [float("inf")] * USUAL
+        self._norms = [*self._norms, norm][-USUAL:] if np.isfinite([*self._norms, 0.0]).all() else self._norms
 
     def _end_epoch(self, validation: Any) -> None:
         row = {

@@ -173,12 +173,14 @@ class Trace:
     ----------
     trained : True where parameters become inputs, so that there are gradients with respect to them; False where they
         become weights.
+    every : True where frozen parameters become inputs too.
     training : what layers such as Dropout ask.
     paths : id of a module -> its path, for names and messages.
     """
 
     trained: bool = False
     training: bool = False
+    every: bool = False
     paths: Mapping[int, str] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
@@ -223,7 +225,7 @@ class Trace:
 
     def parameter(self, parameter: Parameter) -> Value:
         """A parameter: an input while it is trained, else a weight."""
-        return self._held(parameter, self.trained and parameter.trainable, "parameter")
+        return self._held(parameter, self.trained and (parameter.trainable or self.every), "parameter")
 
     def buffer(self, buffer: Buffer) -> Value:
         """A buffer: an input where training updates it, else a weight."""

@@ -5,19 +5,20 @@ Sums are affine in both operands; a product is affine where one operand is const
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from workbench.arrays.device import array, beside
 from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.limits import check_size
 from workbench.op import Call, Op, as_float64
 from workbench.ops.generators.bilinear import product_lines
-from workbench.ops.generators.linear import pull, weighted
+from workbench.ops.generators.linear import weighted
 from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine, gather, same, spread
-from workbench.semantics.gradient import gradient
+from workbench.semantics.cotangent import derivative
 from workbench.semantics.interval import Interval, interval, not_below_zero, outward, product
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, Slopes, exactly, rounded_once, rounding
@@ -31,17 +32,17 @@ mul = Op("Mul", "y = a b", "y=ab")
 
 @add.rule(real)
 def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
-    return np.asarray(ns.add(spread(a, call_shape(call)), spread(b, call_shape(call))))
+    return array(ns.add(spread(a, call_shape(call)), spread(b, call_shape(call))))
 
 
 @sub.rule(real)
 def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
-    return np.asarray(ns.sub(spread(a, call_shape(call)), spread(b, call_shape(call))))
+    return array(ns.sub(spread(a, call_shape(call)), spread(b, call_shape(call))))
 
 
 @mul.rule(real)
 def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
-    return np.asarray(ns.mul(spread(a, call_shape(call)), spread(b, call_shape(call))))
+    return array(ns.mul(spread(a, call_shape(call)), spread(b, call_shape(call))))
 
 
 @neg.rule(real)
@@ -102,6 +103,13 @@ def broadcast(call: Call, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
+def wanted(call: Call, ns: Any, index: int, make: Callable[[], Any]) -> Any:
+    """The gradient of one operand of an elementwise operator, summed to its shape; None where nobody asks for it."""
+    if not (call.is_live(index) and call.wants(index)):
+        return None
+    return ns.gather(make(), call.shapes[index])
+
+
 def scaled(call: Call, position: int, weight: Array | float, terms: int) -> LinearMap:
     """x -> x * weight, broadcast to the result; `terms` roundings a product (0 where the weight is +-1)."""
     shape = call.shapes[position]
@@ -115,10 +123,10 @@ def scaled(call: Call, position: int, weight: Array | float, terms: int) -> Line
     def build(w: Array) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
         def apply(x: Array) -> Array:
             x = spread(x, out)
-            return np.broadcast_to(x if plain else x * w, (x.shape[0], *out))
+            return np.broadcast_to(x if plain else x * beside(w, x), (x.shape[0], *out))
 
         def adjoint(y: Array) -> Array:
-            return gather(y if plain else y * w, shape)
+            return gather(y if plain else y * beside(w, y), shape)
 
         return apply, adjoint
 
@@ -164,9 +172,12 @@ def _register_sum(op: Op) -> None:
     def _(call: Call, a: Interval, b: Interval) -> Linear:
         return sum_form(call)
 
-    @op.rule(gradient)
-    def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> tuple[Array | None, ...]:
-        return pull(sum_form(call), seed)
+    sign = -1.0 if op is sub else 1.0
+
+    def pulled(call: Call, ns: Any, operands: Sequence[Any], value: Any, seed: Any) -> Sequence[Any]:
+        return wanted(call, ns, 0, lambda: seed), wanted(call, ns, 1, lambda: -seed if sign < 0 else seed)
+
+    derivative(op, pulled)
 
 
 _register_sum(add)
@@ -183,9 +194,7 @@ def _(call: Call, x: Interval) -> Linear:
     return negation()
 
 
-@neg.rule(gradient)
-def _(call: Call, operands: tuple[Array], value: Array, seed: Array) -> tuple[Array]:
-    return (-seed,)
+derivative(neg, lambda call, ns, operands, value, seed: (-seed,))
 
 
 @mul.rule(affine)
@@ -194,13 +203,15 @@ def _(call: Call, a: Interval, b: Interval) -> Linear | Relaxation:
     return form if form is not None else product_lines(a, b, call.shape)
 
 
-@mul.rule(gradient)
-def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> tuple[Array | None, ...]:
+def _product_pulled(call: Call, ns: Any, operands: Sequence[Any], value: Any, seed: Any) -> Sequence[Any]:
     a, b = operands
-    sa, sb = call.shapes
-    assert sa is not None
-    assert sb is not None
-    return gather(seed * spread(b, call.shape), sa), gather(seed * spread(a, call.shape), sb)
+    return (
+        wanted(call, ns, 0, lambda: seed * ns.spread(b, call.shape)),
+        wanted(call, ns, 1, lambda: seed * ns.spread(a, call.shape)),
+    )
+
+
+derivative(mul, _product_pulled)
 
 
 def _register_rounding(op: Op) -> None:

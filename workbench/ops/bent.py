@@ -16,6 +16,7 @@ from workbench.arrays.elementary import LARGEST, Image, Pair, down, up
 from workbench.graph import Array
 from workbench.op import Call, Op, UnsupportedOperator
 from workbench.ops.generators.curve import Curve, curve, cut_at
+from workbench.semantics.cotangent import Slope
 from workbench.semantics.interval import Interval, constant, product
 from workbench.semantics.real import FLOAT, real
 
@@ -82,6 +83,7 @@ curve(
         1.1284,
     ),
     "erf",
+    steep=lambda call, ns, x, y: ns.exp(-(x * x)) * 1.1283791670955126,
 )
 SOFTPLUS = Curve(
     lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
@@ -91,7 +93,12 @@ SOFTPLUS = Curve(
     cut_at(bends=(1,)),
     1.0,
 )
-curve(softplus, lambda call: SOFTPLUS, formula=lambda call: _softplus_formula)
+curve(
+    softplus,
+    lambda call: SOFTPLUS,
+    formula=lambda call: _softplus_formula,
+    steep=lambda call, ns, x, y: ns.sigmoid(x),
+)
 
 
 @erf.rule(real)
@@ -176,6 +183,16 @@ def _exponential_formula(call: Call) -> Callable[[Any, Any], Any]:
     return formula
 
 
+def _exponential_slope(call: Call, ns: Any, x: Any, y: Any) -> Any:
+    """At 0 the slope on the left."""
+    a, c, g = _parameters(call)
+    on, left = ns.positive(x), ns.below(x)
+    found = on + (1.0 - on) * (
+        ns.exp(left) * a if c == 1 else ns.exp(left / c) if a == c else ns.exp(left / c) * a / c
+    )
+    return found if g == 1 else found * g
+
+
 # ---------------------------------------------------------------------- HardSigmoid
 
 
@@ -222,10 +239,17 @@ def _clipped_formula(call: Call) -> Callable[[Any, Any], Any]:
     return formula
 
 
+def _clipped_slope(call: Call, ns: Any, x: Any, y: Any) -> Any:
+    """0 at both kinks."""
+    alpha, beta = _line(call)
+    line = x * alpha + beta
+    return ns.positive(line) * ns.positive(1.0 - line) * alpha
+
+
 def _register(
-    op: Op, of: Callable[[Call], Curve], formula: Callable[[Call], Callable[[Any, Any], Any]]
+    op: Op, of: Callable[[Call], Curve], formula: Callable[[Call], Callable[[Any, Any], Any]], steep: Slope
 ) -> None:
-    curve(op, of, formula=formula)
+    curve(op, of, formula=formula, steep=steep)
 
     @op.rule(real)
     def _(call: Call, ns: Any, x: Array) -> Array:
@@ -233,5 +257,5 @@ def _register(
 
 
 for _op in (elu, selu, celu):
-    _register(_op, _exponential, _exponential_formula)
-_register(hardsigmoid, _clipped, _clipped_formula)
+    _register(_op, _exponential, _exponential_formula, _exponential_slope)
+_register(hardsigmoid, _clipped, _clipped_formula, _clipped_slope)

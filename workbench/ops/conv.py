@@ -12,19 +12,40 @@ from typing import Any
 
 import numpy as np
 
+from workbench.arrays.device import array, host, on_host
 from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.limits import check_size
 from workbench.op import Call, Op, UnsupportedOperator, as_float64
-from workbench.ops.generators.convolution import backward, folded, forward, unfolded, widened
+from workbench.ops.generators.batched import (
+    Memory,
+    columns,
+    fits,
+    folded_many,
+    fresh,
+    innermost,
+    kernel_many,
+    unfolded_many,
+)
+from workbench.ops.generators.convolution import (
+    backward,
+    folded,
+    folded_nodes,
+    forward,
+    kernel_nodes,
+    unfolded,
+    unfolded_nodes,
+    widened,
+)
 from workbench.ops.generators.linear import linear, weighted
 from workbench.ops.generators.tiles import tiles
 from workbench.ops.generators.window import Window, float_zeros, transposed_window_of, window_of
 from workbench.ops.shape import given
 from workbench.semantics.affine import Linear
+from workbench.semantics.cotangent import Term, Terms
 from workbench.semantics.interval import Interval
-from workbench.semantics.real import FLOAT, real
-from workbench.semantics.summation import MOST_LEAVES, dense_errors
+from workbench.semantics.leaves import MOST_LEAVES, Stored, dense_errors
+from workbench.semantics.real import FloatArithmetic, real
 
 conv = Op("Conv", "y = kernel * x + bias", r"y=w*x+b")
 transposed = Op("ConvTranspose", "y = the adjoint of a convolution, of x, + bias", r"y=w^{\mathsf T}*x+b")
@@ -72,32 +93,38 @@ def _channels(call: Call) -> int:
     return w[0] if call.node.op == "Conv" else w[1] * int(call.attr("group", 1))
 
 
+def machine(x: Array, w: Array, win: Window, groups: int, direct: bool, memory: Memory = fresh) -> Array:
+    """The convolution, or its adjoint, in floats: many pictures at once, or in blocks that fit the cache."""
+    if fits(x.shape[0], w.shape[1] * groups, win):
+        if direct:
+            return unfolded_many(columns(x, win, memory), w, win, groups, memory)
+        return folded_many(innermost(x, memory), w, win, groups, memory)
+    return forward(w, win, groups)(x) if direct else folded(x, w, win, groups)
+
+
 def _real(direct: bool) -> Callable[..., Array]:
     def rule(call: Call, ns: Any, x: Array, w: Array, b: Array | None = None) -> Array:
         win, groups = call.cached("window", lambda: geometry(call))
         if w.shape[0] != 1:
             raise UnsupportedOperator(f"{call.node.describe()}: the kernel must not depend on the input")
         flat = x.reshape(-1, *x.shape[2:])
-        if not any(x.strides) and x.dtype.kind == "f" and not x.flat[0]:
+        if not on_host(x):
+            y = (forward if direct else backward)(host(w[0]), win, groups)(flat)
+        elif not any(x.strides) and x.dtype.kind == "f" and not x.flat[0]:
             # one zero, repeated: where shapes are inferred, nothing else is known, and nothing needs to be computed
             y = np.zeros(
                 (flat.shape[0], _channels(call), *(win.out if direct else win.size)), np.result_type(x, w)
             )
+        elif isinstance(ns, FloatArithmetic):  # sums in the machine's own order
+            y = machine(flat, w[0], win, groups, direct, ns.memory)
         elif direct:
-            # FLOAT's sums are the machine's own, in blocks that fit its cache
-            y = (
-                forward(w[0], win, groups)(flat)
-                if ns is FLOAT
-                else unfolded(flat, w[0], win, groups, ns.zeros, ns.matmul)
-            )
-        elif ns is FLOAT:
-            y = folded(flat, w[0], win, groups)
+            y = unfolded(flat, w[0], win, groups, ns.zeros, ns.matmul)
         else:  # every sum has all its products as leaves, so that an order of summation is one of all of them
             wide, turned = widened(flat, w[0], win, groups, ns.zeros)
             y = unfolded(*wide, turned, groups, ns.zeros, ns.matmul)
         if b is not None:
             y = ns.add(y, b.reshape(b.shape[1], *(1,) * len(win.size)))
-        return np.asarray(y.reshape(x.shape[0], x.shape[1], *y.shape[1:]))
+        return array(y.reshape(x.shape[0], x.shape[1], *y.shape[1:]))
 
     return rule
 
@@ -187,7 +214,10 @@ def _leafwise(call: Call, program: Semantics, ranges: tuple[Interval | None, ...
         return seen.transpose(1, 0, 3, 2).reshape(groups, -1, seen.shape[2])
 
     low, high = columns(x.lo), columns(x.hi)
-    weights, b = as_float64(kernel).reshape(groups, per, -1), call.constant(2)
+    b = call.constant(2)
+    weights = call.cached(
+        "stored by groups", lambda: [Stored.of(w) for w in as_float64(kernel).reshape(groups, per, -1)]
+    )
     found = []
     for g in range(groups):
         bias = None
@@ -209,6 +239,10 @@ def _trained(call: Call, operands: tuple[Array, ...], seed: Array) -> tuple[Arra
     """
     win, groups = call.cached("window", lambda: geometry(call))
     direct, w = call.node.op == "Conv", operands[1][0]
+    if operands[0].shape[0] == seed.shape[0] == operands[1].shape[0] == 1 and fits(
+        seed.shape[1], w.shape[1] * groups, win
+    ):
+        return _trained_many(call, operands, seed, win, groups)
     x, y = operands[0], seed
     count = max(x.shape[0], y.shape[0])
     if operands[1].shape[0] != 1:
@@ -234,5 +268,45 @@ def _trained(call: Call, operands: tuple[Array, ...], seed: Array) -> tuple[Arra
     return tuple(found)
 
 
-linear(conv, _form, leafwise=_leafwise, trained=_trained)
-linear(transposed, _form, trained=_trained)
+def _trained_many(
+    call: Call, operands: tuple[Array, ...], seed: Array, win: Window, groups: int
+) -> tuple[Array | None, ...]:
+    """`_trained` for a batch that is the node's own: the columns of the forward pass, where they are still there."""
+    direct, (x, y, w) = call.node.op == "Conv", (operands[0][0], seed[0], operands[1][0])
+    ns = call.memo.get("memory")
+    memory: Memory = fresh if ns is None else ns.memory
+    found: list[Array | None] = [None] * len(call.shapes)
+    if direct:
+        up = innermost(y, memory)
+        if call.wants(1):
+            seen = ns.named["columns"] if ns is not None and "columns" in ns.named else columns(x, win)
+            found[1] = kernel_many(seen, up, w, win, groups)[None]
+        if call.wants(0):
+            found[0] = folded_many(up, w, win, groups, memory)[None]
+    else:
+        seen = columns(y, win, memory)
+        if call.wants(1):
+            found[1] = kernel_many(seen, innermost(x), w, win, groups)[None]
+        if call.wants(0):
+            found[0] = unfolded_many(seen, w, win, groups, lambda name, *more: memory("back", *more))[None]
+    if call.wants(2):
+        found[2] = seed.sum(axis=(1, *range(3, seed.ndim)))
+    return tuple(found)
+
+
+def _nodes(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    """By x the other of the two convolutions; by the kernel a product with what its taps see."""
+    win, groups = call.cached("window", lambda: geometry(call))
+    direct, (x, w) = call.node.op == "Conv", operands[:2]
+    found: list[Term | None] = [None] * len(call.shapes)
+    if call.is_live(0) and call.wants(0):
+        found[0] = (folded_nodes if direct else unfolded_nodes)(seed, w, win, groups)
+    if call.is_live(1) and call.wants(1):
+        found[1] = kernel_nodes(x, seed, win, groups) if direct else kernel_nodes(seed, x, win, groups)
+    if call.is_live(2) and call.wants(2):
+        found[2] = seed.sum((0, *range(2, seed.ndim)))
+    return found
+
+
+linear(conv, _form, leafwise=_leafwise, trained=_trained, nodes=_nodes)
+linear(transposed, _form, trained=_trained, nodes=_nodes)

@@ -7,6 +7,7 @@ rounded once: at most u |t slope| |y|max, charged to the offset.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,12 @@ import numpy as np
 from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.op import Call, Op, as_float64
-from workbench.ops.arithmetic import call_shape, scaled
+from workbench.ops.arithmetic import call_shape, scaled, wanted
 from workbench.ops.generators.bilinear import corner_offsets
 from workbench.ops.generators.curve import lines as curve_lines
-from workbench.ops.generators.linear import pull
 from workbench.ops.smooth import RECIPROCAL
-from workbench.semantics.affine import Linear, Lines, Relaxation, affine, gather, spread
-from workbench.semantics.gradient import gradient
+from workbench.semantics.affine import Linear, Lines, Relaxation, affine, spread
+from workbench.semantics.cotangent import derivative
 from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward, product
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, Slopes, rounded_once, rounding
@@ -105,16 +105,12 @@ def _(call: Call, a: Interval, b: Interval) -> Linear | Relaxation:
     )
 
 
-@div.rule(gradient)
-def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> tuple[Array | None, ...]:
-    form = constant_divisor(call)
-    if form is not None:
-        return pull(form, seed)
-    b = spread(operands[1], call.shape)
-    sa, sb = call.shapes
-    assert sa is not None
-    assert sb is not None
-    return gather(seed / b, sa), gather(-seed * value / b, sb)
+def _pulled(call: Call, ns: Any, operands: Sequence[Any], value: Any, seed: Any) -> Sequence[Any]:
+    part = seed / ns.spread(operands[1], call.shape)
+    return wanted(call, ns, 0, lambda: part), wanted(call, ns, 1, lambda: -(part * value))
+
+
+derivative(div, _pulled)
 
 
 @div.rule(rounding)

@@ -22,6 +22,7 @@ from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.ops.arithmetic import broadcast
 from workbench.semantics.affine import Lines, Relaxation, affine, gather, spread
+from workbench.semantics.cotangent import NODES, Term, Terms, cotangent, emit, fixed
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import TINY, UNIT, Interval, interval
 from workbench.semantics.real import real
@@ -90,6 +91,23 @@ def _register(op: Op, name: str, sign: float) -> None:
             gather(np.where(chosen == i, seed, 0.0), shape) if call.is_live(i) and shape is not None else None
             for i, shape in enumerate(call.shapes)
         )
+
+    @op.rule(cotangent)
+    def _(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+        x = [NODES.spread(v, call.shape) for v in operands]
+        if len(x) == 2:
+            ahead = NODES.positive(x[1] - x[0] if sign > 0 else x[0] - x[1])
+            taken = [1.0 - ahead, ahead]
+        else:
+            taken, rest = [], None
+            for v in x:
+                hit = 1.0 - NODES.sign(value - v if sign > 0 else v - value)
+                taken.append(hit if rest is None else hit * rest)
+                rest = 1.0 - hit if rest is None else rest * (1.0 - hit)
+        return [
+            NODES.gather(seed * t, shape) if call.is_live(i) and call.wants(i) and shape is not None else None
+            for i, (t, shape) in enumerate(zip(taken, call.shapes, strict=True))
+        ]
 
 
 _register(maximum, "maximum", 1.0)
@@ -261,3 +279,30 @@ def _(call: Call, operands: tuple[Any, ...], value: Array, seed: Array) -> tuple
             wanted = call.is_live(i) and inner is not None
             pieces.append(gather(np.where(where, seed, 0.0), inner or ()) if wanted else None)
     return tuple(pieces)
+
+
+@clip.rule(cotangent)
+def _(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    low, high = limits(call, tuple(operands))
+    x, shape = operands[0], call.shape
+    ends = [fixed(seed, v) if isinstance(v, float) else v for v in (low, high)]
+    a, b = (None if v is None else NODES.spread(v, shape) for v in ends)
+    above = None if a is None else NODES.positive(x - a)
+    below = None if b is None else NODES.positive(b - x)
+    inside = above if below is None else below if above is None else above * below
+    found: list[Term | None] = [seed if inside is None else seed * inside]
+    for i, end in ((1, a), (2, b)):
+        if i >= len(operands):
+            continue
+        inner = call.shapes[i]
+        if end is None or inner is None or not call.is_live(i):
+            found.append(None)
+            continue
+        reached = x if a is None else emit("Max", [x, a])
+        top = None if b is None else 1.0 - NODES.positive(b - reached)
+        if i == 2:
+            found.append(NODES.gather(seed * top, inner))
+        else:
+            bottom = 1.0 - NODES.positive(x - end)
+            found.append(NODES.gather(seed * (bottom if top is None else bottom * (1.0 - top)), inner))
+    return found

@@ -192,7 +192,16 @@ def _gelu_formula(call: Call) -> Callable[[Any, Any], Any]:
     return tanh if _is_tanh(call) else exact
 
 
-curve(gelu, lambda call: TANH if _is_tanh(call) else EXACT, formula=_gelu_formula)
+def _gelu_steep(call: Call, ns: Any, x: Any, y: Any) -> Any:
+    if not _is_tanh(call):
+        below = (ns.erf(x * HALF_ROOT.hi.item()) + 1.0) * 0.5
+        return below + x * (ns.exp((x * x) * -0.5) * DENSITY.hi.item())
+    square = x * x
+    gate = ns.sigmoid((square * CUBE + 1.0) * x * (2 * ROOT))
+    return gate + y * (1.0 - gate) * (square * CUBE * 3.0 + 1.0) * (2 * ROOT)
+
+
+curve(gelu, lambda call: TANH if _is_tanh(call) else EXACT, formula=_gelu_formula, steep=_gelu_steep)
 
 # ---------------------------------------------------------------------- Swish
 
@@ -241,7 +250,16 @@ def _swish_formula(call: Call) -> Callable[[Any, Any], Any]:
     return formula
 
 
-curve(swish, _swish, formula=_swish_formula)
+def _swish_steep(call: Call, ns: Any, x: Any, y: Any) -> Any:
+    alpha = float(call.attr("alpha", 1.0))
+    if alpha == 1:
+        gate = ns.sigmoid(x)
+        return gate + y * (1.0 - gate)
+    gate = ns.sigmoid(x * alpha)
+    return gate + y * (1.0 - gate) * alpha
+
+
+curve(swish, _swish, formula=_swish_formula, steep=_swish_steep)
 
 # ---------------------------------------------------------------------- Mish
 
@@ -300,7 +318,13 @@ def _mish_formula(ns: Any, x: Any) -> Any:
     return ns.mul(x, ns.tanh(soft))
 
 
-curve(mish, lambda call: MISH, formula=lambda call: _mish_formula)
+def _mish_steep(call: Call, ns: Any, x: Any, y: Any) -> Any:
+    """t + x s (1 - t^2) with t = tanh(softplus x) and s = sigmoid x."""
+    gate = ns.tanh(ns.softplus(x))
+    return gate + x * ns.sigmoid(x) * (1.0 - gate * gate)
+
+
+curve(mish, lambda call: MISH, formula=lambda call: _mish_formula, steep=_mish_steep)
 
 # ---------------------------------------------------------------------- HardSwish
 
@@ -337,7 +361,13 @@ def _hard_formula(ns: Any, x: Any) -> Any:
     return ns.mul(x, ns.minimum(ns.maximum(gate, ns.number(0.0)), ns.number(1.0)))
 
 
-curve(hardswish, lambda call: HARD, formula=lambda call: _hard_formula)
+def _hard_steep(call: Call, ns: Any, x: Any, y: Any) -> Any:
+    """x / 3 + 1/2 between the kinks and at the upper one; 0 at the lower one."""
+    above = ns.positive(x - 3.0)
+    return above + ns.positive(x + 3.0) * (1.0 - above) * (x / 3.0 + 0.5)
+
+
+curve(hardswish, lambda call: HARD, formula=lambda call: _hard_formula, steep=_hard_steep)
 
 for _op, _formula in (
     (gelu, _gelu_formula),

@@ -19,11 +19,13 @@ from workbench.floats.program import Semantics
 from workbench.floats.quantize import range_of
 from workbench.graph import Array
 from workbench.op import Call, Op, UnsupportedOperator, as_float64, rule_for
+from workbench.ops.generators.codes import of_zero, own_zero, places, scale_of, zero_is_live, zero_point
 from workbench.ops.generators.linear import enclose, pull
 from workbench.ops.generators.steps import Steps, rounded_by, stored_scale
 from workbench.ops.move import known
 from workbench.ops.quantize import clipped
 from workbench.semantics.affine import Linear, LinearMap, Lines, Relaxation, affine
+from workbench.semantics.cotangent import adjoint, cotangent
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import UNIT, Interval, interval
 from workbench.semantics.real import real
@@ -40,68 +42,25 @@ qconv = Op(
 matmul_integer = Op("MatMulInteger", "y = (a - z_a) (b - z_b), integers", r"y=(a-z_a)(b-z_b)")
 conv_integer = Op("ConvInteger", "y = (w - z_w) * (x - z_x), integers", r"y=(w-z_w)*(x-z_x)")
 
-# operator -> the plain one, and where its operands stand: data, zero points, scales (left, right), result's, bias
-_QUANTISED = ((0, 3), (2, 5), (1, 4), (6, 7))
-_PLACES: dict[str, tuple[str, tuple[int, int], tuple[int, int]]] = {
-    "QLinearMatMul": ("MatMul", *_QUANTISED[:2]),
-    "QLinearConv": ("Conv", *_QUANTISED[:2]),
-    "MatMulInteger": ("MatMul", (0, 1), (2, 3)),
-    "ConvInteger": ("Conv", (0, 1), (2, 3)),
-}
 MOST_SUMMED = 1 << 15  # products of 8-bit codes that a 32-bit integer surely holds the sum of
 Known = tuple[Array | None, ...]
-
-
-def _places(call: Call) -> tuple[str, tuple[int, int], tuple[int, int]]:
-    return _PLACES[call.node.op]
 
 
 def _operand(operands: Known, index: int) -> Array | None:
     return operands[index] if index < len(operands) else None
 
 
-def _zero(call: Call, side: int, value: Array | None) -> Array | None:
-    """The zero point ``(1, *shape)`` of one side, laid out to broadcast against it; None where there is none."""
-    if value is None:
-        return None
-    plain, data, _ = _places(call)
-    if value.shape[0] != 1:
-        raise UnsupportedOperator(f"{call.node.describe()}: zero points must not depend on the input")
-    z = value.reshape(value.shape[1:])
-    if z.dtype.kind not in "iu":
-        raise UnsupportedOperator(f"{call.node.describe()}: zero points are integers, and must be constants")
-    if z.size == 1:
-        return z.reshape(())
-    if plain == "MatMul":
-        return z.reshape(-1, 1) if side == 0 and z.ndim == 1 else z
-    shape = call.shapes[data[side]]
-    assert shape is not None
-    return z.reshape(-1, *(1,) * (len(shape) - 1))
-
-
-def _scale(call: Call, side: int, value: Array) -> Array:
-    """A scale ``(1, *shape)``, laid out to broadcast against the result; side 2 is the result's own."""
-    if value.shape[0] != 1:
-        raise UnsupportedOperator(f"{call.node.describe()}: scales must not depend on the input")
-    s = value.reshape(value.shape[1:])
-    if s.size == 1:
-        return s.reshape(())
-    if _places(call)[0] == "MatMul":
-        return s.reshape(-1, 1) if side != 1 and s.ndim == 1 else s
-    return s.reshape(-1, *(1,) * (len(call.shapes[0] or ()) - 2))
-
-
 def _inner(call: Call) -> Call:
     """The plain product or convolution, of operands whose zero points are taken off."""
 
     def make() -> Call:
-        plain, data, zeros = _places(call)
+        plain, data, zeros = places(call)
         constants: list[Array | None] = []
         for side, i in enumerate(data):
             c, z = call.constant(i), call.constant(zeros[side])
-            if call.has(zeros[side]) and z is None:
+            if call.has(zeros[side]) and z is None and not zero_is_live(call, side):
                 known(call, zeros[side], "zero point")
-            shift = _zero(call, side, None if z is None else z[None])
+            shift = zero_point(call, side, None if z is None else z[None])
             constants.append(None if c is None else as_float64(c) - (0 if shift is None else shift))
         node = replace(call.node, op=plain, attrs=MappingProxyType(dict(call.node.attrs)))
         return Call(node, tuple(call.shapes[i] for i in data), tuple(constants))
@@ -111,13 +70,13 @@ def _inner(call: Call) -> Call:
 
 def _summed(call: Call, ns: Any, operands: Known) -> Array:
     """v: the sums of integers, the bias included."""
-    inner, (_, data, zeros) = _inner(call) if _fixed(call) else _shapes_only(call), _places(call)
+    inner, (_, data, zeros) = _inner(call) if _fixed(call) else _shapes_only(call), places(call)
     pairs = []
     for side, i in enumerate(data):
         x = operands[i]
         if x is None:
             raise ValueError(f"operand {i} is missing")
-        pairs.append((x, _zero(call, side, _operand(operands, zeros[side]))))
+        pairs.append((x, zero_point(call, side, _operand(operands, zeros[side]))))
     bias = _operand(operands, 8) if call.node.op == "QLinearConv" else None
     rule = rule_for(inner.node, real)
 
@@ -132,11 +91,11 @@ def _summed(call: Call, ns: Any, operands: Known) -> Array:
 
 def _fixed(call: Call) -> bool:
     """Whether what the inner call needs is constant; else only its shapes are used."""
-    return all(not call.has(i) or call.constant(i) is not None for i in _places(call)[2])
+    return all(not call.has(i) or call.constant(i) is not None for i in places(call)[2])
 
 
 def _shapes_only(call: Call) -> Call:
-    plain, data, _ = _places(call)
+    plain, data, _ = places(call)
     return Call(replace(call.node, op=plain), tuple(call.shapes[i] for i in data), (None, None))
 
 
@@ -149,24 +108,18 @@ def _register_real(op: Op) -> None:
         scales = [operands[i] for i in (1, 4, 6)]
         if any(s is None for s in scales):
             raise ValueError("a scale is missing")
-        left, right, own = (_scale(call, side, s) for side, s in enumerate(scales) if s is not None)
+        left, right, own = (scale_of(call, side, s) for side, s in enumerate(scales) if s is not None)
         zero = _operand(operands, 7)
         return clipped(
             ns,
             ns.mul(v, ns.div(ns.mul(left, right), own)),
-            None if zero is None else _own_zero(call, zero.reshape(zero.shape[1:])),
+            None if zero is None else own_zero(call, zero.reshape(zero.shape[1:])),
             _kind(call),
         )
 
 
 def _kind(call: Call) -> str:
     return str(known(call, 7, "zero point").dtype)
-
-
-def _own_zero(call: Call, z: Array) -> Array:
-    if z.size == 1:
-        return z.reshape(())
-    return z.reshape(-1, 1) if _places(call)[0] == "MatMul" and z.ndim == 1 else z
 
 
 # ---------------------------------------------------------------------- v, as an affine map of the live operand
@@ -176,7 +129,7 @@ def _form(call: Call) -> Linear | None:
     """v of the operands; None where both are live."""
 
     def make() -> Linear | None:
-        inner, (_, data, zeros) = _inner(call), _places(call)
+        inner, (_, data, zeros) = _inner(call), places(call)
         live = [side for side in (0, 1) if inner.constants[side] is None]
         if len(live) != 1:
             return None
@@ -191,7 +144,7 @@ def _form(call: Call) -> Linear | None:
                 f"{call.node.describe()}: sums of {m.terms} products may overflow 32 bits"
             )
         z, shape = call.constant(zeros[side]), call.shapes[data[side]]
-        shift = _zero(call, side, None if z is None else z[None])
+        shift = zero_point(call, side, None if z is None else z[None])
         bias: Array | None = None
         if shift is not None and shift.any():
             bias = -m.apply(
@@ -202,6 +155,8 @@ def _form(call: Call) -> Linear | None:
             bias = np.broadcast_to(b if bias is None else bias + b, (1, *call.shape))
         maps: list[LinearMap | None] = [None] * len(call.shapes)
         maps[data[side]] = m
+        if zero_is_live(call, side):
+            maps[zeros[side]] = of_zero(m, shape or (), call.shapes[zeros[side]] or ())
         return Linear(tuple(maps), None if bias is None else np.ascontiguousarray(bias))
 
     return call.cached("linear", make)
@@ -217,24 +172,23 @@ def _needed(call: Call) -> Linear:
 def _sums(call: Call, operands: tuple[Interval | None, ...]) -> Interval:
     """v over ranges; whole numbers where the ends of the operands are."""
     form = _form(call)
-    _, data, zeros = _places(call)
+    _, data, zeros = places(call)
     if form is None:
         ends = []
         for side, i in enumerate(data):
             z, x = call.constant(zeros[side]), operands[i]
             assert x is not None
-            shift = _zero(call, side, None if z is None else z[None])
+            shift = zero_point(call, side, None if z is None else z[None])
             less = 0.0 if shift is None else shift.astype(np.float64)
             slack = 2 * UNIT * (x.magnitude + np.abs(less))
             ends.append(Interval(x.lo - less - slack, x.hi - less + slack))
         inner = _inner(call)
         found: Interval = rule_for(inner.node, interval)(inner, *ends)
         return found
-    live = [x for m, x in zip(form.maps, operands, strict=True) if m is not None]
+    live = [x for m, x in zip(form.maps, operands, strict=True) if m is not None and x is not None]
     found = enclose(form, *operands)
-    x = live[0]
-    assert x is not None
-    whole = all(bool((np.rint(e) == e).all() and (np.abs(e) < 2.0**20).all()) for e in (x.lo, x.hi))
+    ends_of = [e for x in live for e in (x.lo, x.hi)]
+    whole = all(bool((np.rint(e) == e).all() and (np.abs(e) < 2.0**20).all()) for e in ends_of)
     if whole:  # the extremes of an affine map with integer coefficients, at corners: integers
         return Interval(np.ceil(found.lo), np.floor(found.hi))
     return found
@@ -246,9 +200,10 @@ def steps_of(call: Call) -> Steps:
     def make() -> Steps:
         low, high = range_of(_kind(call))
         left, right, own = (
-            as_float64(_scale(call, side, known(call, i, "scale")[None])) for side, i in enumerate((1, 4, 6))
+            as_float64(scale_of(call, side, known(call, i, "scale")[None]))
+            for side, i in enumerate((1, 4, 6))
         )
-        zero = _own_zero(call, known(call, 7, "zero point")).astype(np.int64)
+        zero = own_zero(call, known(call, 7, "zero point")).astype(np.int64)
         return Steps((left, right), own, zero, low, high)
 
     return call.cached("steps", make)
@@ -299,11 +254,12 @@ def _register_quantised(op: Op) -> None:
     @op.rule(gradient)
     def _(call: Call, operands: tuple[Array, ...], value: Array, seed: Array) -> tuple[Array | None, ...]:
         """0: the derivative wherever there is one."""
-        data = _places(call)[1]
+        data = places(call)[1]
         return tuple(
             np.zeros_like(x) if i in data and x is not None else None for i, x in enumerate(operands)
         )
 
+    op.rule(cotangent)(lambda call, operands, value, seed: [None] * len(operands))
     op.rule(rounding)(_quantised_local)
 
 
@@ -351,14 +307,17 @@ def _quantised_local(call: Call, program: Semantics, *ranges: Interval | None) -
 
 def _slack(call: Call, form: Linear, ranges: tuple[Interval | None, ...]) -> Array:
     """What float64 may lose in a sum of codes: nothing where they are integers, as they are in every file's program."""
-    _, data, zeros = _places(call)
+    _, data, zeros = places(call)
     total: Array = np.zeros((1,) * (len(call.shape) + 1))
     for side, i in enumerate(data):
         m, x, z = form.maps[i], ranges[i], call.constant(zeros[side])
         if m is None or x is None:
             continue
-        shift = _zero(call, side, None if z is None else z[None])
+        shift = zero_point(call, side, None if z is None else z[None])
         size = x.magnitude + (0.0 if shift is None else np.abs(shift.astype(np.float64)))
+        own = ranges[zeros[side]] if zero_is_live(call, side) else None
+        if own is not None:
+            size = size + own.magnitude.reshape(-1, *(1,) * (size.ndim - 1))
         total = total + (m.terms + 8) * UNIT * sizes(m, size)
     if form.bias is not None:
         total = total + 8 * UNIT * np.abs(form.bias)
@@ -377,6 +336,8 @@ def _register_integer(op: Op) -> None:
     @op.rule(gradient)
     def _(call: Call, operands: tuple[Array, ...], value: Array, seed: Array) -> tuple[Array | None, ...]:
         return pull(_needed(call), seed)
+
+    op.rule(cotangent)(lambda call, operands, value, seed: adjoint(call, _needed(call), seed))
 
     @op.rule(rounding)
     def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:

@@ -9,6 +9,7 @@ claimed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from workbench.floats.errors import growth, raised
 from workbench.floats.program import Semantics
 from workbench.graph import Array, GraphError
 from workbench.op import Call, Op, as_float64
+from workbench.ops.arithmetic import wanted
 from workbench.ops.generators.groups import WIDEST, grouped, unfold_groups, ungrouped
-from workbench.semantics.affine import Lines, Relaxation, affine, gather, spread
-from workbench.semantics.gradient import gradient
+from workbench.semantics.affine import Lines, Relaxation, affine, spread
+from workbench.semantics.cotangent import derivative
 from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward, product
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, Slopes, rounding
@@ -220,20 +222,18 @@ def _group(call: Call, value: Array | None) -> Array:
     return grouped(axes_of(call), full)
 
 
-@layernorm.rule(gradient)
-def _(call: Call, operands: tuple[Any, ...], value: Array, seed: Array) -> tuple[Array | None, ...]:
-    axes = axes_of(call)
-    x, scale = operands[0], spread(operands[1], call.shape)
-    c = x - x.mean(axis=axes, keepdims=True)
-    root = np.sqrt((c * c).mean(axis=axes, keepdims=True) + _epsilon(call))
+def _pulled(call: Call, ns: Any, operands: Sequence[Any], value: Any, seed: Any) -> Sequence[Any]:
+    axes = [a - 1 for a in axes_of(call)]
+    x, scale = operands[0], ns.spread(operands[1], call.shape)
+    c = x - ns.mean(x, axes)
+    root = ns.sqrt(ns.mean(c * c, axes) + _epsilon(call))
     y, g = c / root, seed * scale
-    inner = g - g.mean(axis=axes, keepdims=True) - y * (g * y).mean(axis=axes, keepdims=True)
-    pieces: list[Array | None] = [inner / root]
-    for i, piece in ((1, seed * y), (2, seed)):
-        if i < len(operands):
-            shape = call.shapes[i]
-            pieces.append(gather(piece, shape) if call.is_live(i) and shape is not None else None)
-    return tuple(pieces)
+    inner = g - ns.mean(g, axes) - y * ns.mean(g * y, axes)
+    found = [inner / root, wanted(call, ns, 1, lambda: seed * y), wanted(call, ns, 2, lambda: seed)]
+    return found[: len(operands)] if len(operands) < 3 or call.has(2) else [*found[:2], None]
+
+
+derivative(layernorm, _pulled)
 
 
 @layernorm.rule(rounding)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.arrays.device import array, beside, on_host
 from workbench.floats.program import Semantics
 from workbench.graph import Array, GraphError
 from workbench.limits import check_size
@@ -15,11 +16,13 @@ from workbench.ops.arithmetic import broadcast
 from workbench.ops.generators.bilinear import summed_lines
 from workbench.ops.generators.linear import enclose, linear, movement, pull, weighted
 from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine, gather
+from workbench.semantics.cotangent import NODES, Term, Terms, cotangent, shaped, turned
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import UNIT, Interval, convex_combination, interval, product, total
+from workbench.semantics.leaves import Stored, dense_errors
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, rounding
-from workbench.semantics.summation import affine_local, dense_errors, pairs_local
+from workbench.semantics.summation import affine_local, pairs_local
 
 matmul = Op("MatMul", "y[i,j] = sum_k a[i,k] b[k,j]", r"y_{ij}=\sum_k a_{ik}b_{kj}")
 gemm = Op("Gemm", "y = alpha a b + beta c", r"y=\alpha ab+\beta c")
@@ -48,7 +51,7 @@ def _(call: Call, ns: Any, a: Array, b: Array) -> Array:
         keep = keep[:-2] + keep[-1:]
     if len(call.shapes[1] or ()) == 1:
         keep = keep[:-1]
-    return np.asarray(y.reshape(y.shape[0], *keep))
+    return array(y.reshape(y.shape[0], *keep))
 
 
 def dense_map(w: Array, shape: tuple[int, ...], out: tuple[int, ...]) -> LinearMap:
@@ -60,13 +63,15 @@ def dense_map(w: Array, shape: tuple[int, ...], out: tuple[int, ...]) -> LinearM
 
         def adjoint(y: Array) -> Array:
             flat = y.reshape(-1, m)
-            if len(flat) >= MANY:  # neurons that are always off have zero columns: left out of the product
+            if len(flat) >= MANY and on_host(
+                flat
+            ):  # neurons that are always off have zero columns: left out of the product
                 used = np.flatnonzero(flat.any(axis=0))
                 if used.size < 0.8 * m:
                     return (flat[:, used] @ transposed[used]).reshape(y.shape[0], *shape)
-            return (flat @ transposed).reshape(y.shape[0], *shape)
+            return (flat @ beside(transposed, flat)).reshape(y.shape[0], *shape)
 
-        return lambda x: (x.reshape(-1, k) @ weight).reshape(x.shape[0], *out), adjoint
+        return lambda x: (x.reshape(-1, k) @ beside(weight, x)).reshape(x.shape[0], *out), adjoint
 
     single = int(np.prod(shape, dtype=np.int64)) == k
     columns = np.ascontiguousarray(w.T)
@@ -89,12 +94,14 @@ def stack_map(call: Call, w: Array, live: int) -> LinearMap:
 
         def apply(x: Array) -> Array:
             x = x.reshape(x.shape[0], *mine)
-            y = np.matmul(x, weight) if live == 0 else np.matmul(weight, x)
+            w = beside(weight, x)
+            y = np.matmul(x, w) if live == 0 else np.matmul(w, x)
             return y.reshape(x.shape[0], *call.shape)
 
         def adjoint(y: Array) -> Array:
             y = y.reshape(y.shape[0], *full)
-            x = np.matmul(y, turned) if live == 0 else np.matmul(turned, y)
+            w = beside(turned, y)
+            x = np.matmul(y, w) if live == 0 else np.matmul(w, y)
             return gather(x, mine).reshape(y.shape[0], *original)
 
         return apply, adjoint
@@ -180,14 +187,35 @@ def _(call: Call, operands: tuple[Array, Array], value: Array, seed: Array) -> t
     y = seed.reshape(seed.shape[0], *lead, left[-2], right[-1])
     found: list[Array | None] = [None, None]
     if call.wants(0):
-        found[0] = gather(np.matmul(y, np.swapaxes(b, -1, -2)), left).reshape(-1, *(call.shapes[0] or ()))
+        by_a = _multiplied(call, "by a", y, np.swapaxes(b, -1, -2))
+        found[0] = gather(by_a, left).reshape(-1, *(call.shapes[0] or ()))
     if call.wants(1):
         one = int(np.prod(right[:-2], dtype=np.int64)) == 1 and lead == left[:-2]
         if one:  # one matrix for all: one product
             a, y = a.reshape(a.shape[0], -1, left[-1]), y.reshape(y.shape[0], -1, right[-1])
-        by_b = np.matmul(np.swapaxes(a, -1, -2), y)
+        by_b = _multiplied(call, "by b", np.swapaxes(a, -1, -2), y)
         found[1] = (by_b if one else gather(by_b, right)).reshape(-1, *(call.shapes[1] or ()))
     return tuple(found)
+
+
+@matmul.rule(cotangent)
+def _(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    left, right = matrix_shapes(call)
+    lead = np.broadcast_shapes(left[:-2], right[:-2])
+    a, b = (shaped(x, shape) for x, shape in zip(operands, (left, right), strict=True))
+    y = shaped(seed, (*lead, left[-2], right[-1]))
+    found: list[Term | None] = [None, None]
+    if call.is_live(0) and call.wants(0):
+        found[0] = shaped(NODES.gather(y @ turned(b), left), call.shapes[0] or ())
+    if call.is_live(1) and call.wants(1):
+        if (
+            int(np.prod(right[:-2], dtype=np.int64)) == 1 and lead == left[:-2]
+        ):  # one matrix for all: one product
+            by_b = turned(shaped(a, (-1, left[-1]))) @ shaped(y, (-1, right[-1]))
+        else:
+            by_b = NODES.gather(turned(a) @ y, right)
+        found[1] = shaped(by_b, call.shapes[1] or ())
+    return found
 
 
 @gemm.rule(real)
@@ -199,11 +227,11 @@ def _(call: Call, ns: Any, a: Array, b: Array, c: Array | None = None) -> Array:
     if call.attr("alpha", 1.0) != 1.0:
         y = ns.mul(y, ns.number(call.attr("alpha")))
     if c is None:
-        return np.asarray(y)
+        return array(y)
     if call.attr("beta", 1.0) != 1.0:
         c = ns.mul(c, ns.number(call.attr("beta")))
     broadcast(call, y.shape[1:], c.shape[1:])
-    return np.asarray(ns.add(y, c.reshape(c.shape[0], *(1,) * (y.ndim - c.ndim), *c.shape[1:])))
+    return array(ns.add(y, c.reshape(c.shape[0], *(1,) * (y.ndim - c.ndim), *c.shape[1:])))
 
 
 def _gemm_form(call: Call) -> Linear:
@@ -255,13 +283,13 @@ def leafwise(call: Call, program: Semantics, ranges: tuple[Interval | None, ...]
     if b is None or b.ndim != 2 or x is None or (call.has(2) and call.constant(2) is None):
         return None
     upright = bool(call.attr("transB", 0)) and call.node.op == "Gemm"
-    turned = call.cached("turned", lambda: np.ascontiguousarray(as_float64(b if upright else b.T)))
-    m, k = turned.shape
+    weights = call.cached("turned", lambda: Stored.of(as_float64(b if upright else b.T)))
+    m, k = weights.values.shape
     rows = Interval(x.lo.reshape(-1, k), x.hi.reshape(-1, k))
     bias, c = None, call.constant(2)
     if c is not None:
         bias = np.broadcast_to(as_float64(c), (x.lo.shape[0], *call.shape)).reshape(-1, m)
-    found = dense_errors(turned, rows, bias, program)
+    found = dense_errors(weights, rows, bias, program)
     return None if found is None else found.reshape(-1, *call.shape)
 
 
@@ -283,6 +311,15 @@ def _(call: Call, program: Semantics, *ranges: Interval | None) -> Local:
     return affine_local(call, program, _gemm_form, ranges, kind="scaled", factor=factor)
 
 
+def _multiplied(call: Call, name: str, a: Array, b: Array) -> Array:
+    """A product of matrices; in a planned run (see `semantics.planned`) it lies where it lay before."""
+    planned = call.memo.get("memory")
+    if planned is None:
+        return np.asarray(np.matmul(a, b))
+    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    return np.asarray(np.matmul(a, b, out=planned.memory(name, shape, np.result_type(a, b))))
+
+
 def _gemm_trained(call: Call, operands: tuple[Array, ...], seed: Array) -> tuple[Array | None, ...]:
     """d(alpha a b + beta c): products of the seed with the other operand, turned as the attributes say."""
     a, b = (
@@ -292,15 +329,32 @@ def _gemm_trained(call: Call, operands: tuple[Array, ...], seed: Array) -> tuple
     y = seed if call.attr("alpha", 1.0) == 1.0 else seed * seed.dtype.type(call.attr("alpha"))
     found: list[Array | None] = [None] * len(call.shapes)
     if call.wants(0):
-        by_a = np.matmul(y, np.swapaxes(b, -1, -2))
+        by_a = _multiplied(call, "by a", y, np.swapaxes(b, -1, -2))
         found[0] = np.swapaxes(by_a, -1, -2) if call.attr("transA", 0) else by_a
     if call.wants(1):
-        turned = call.attr("transB", 0)
-        found[1] = np.matmul(np.swapaxes(y, -1, -2), a) if turned else np.matmul(np.swapaxes(a, -1, -2), y)
+        first, second = (y, a) if call.attr("transB", 0) else (a, y)
+        found[1] = _multiplied(call, "by b", np.swapaxes(first, -1, -2), second)
     if call.wants(2):
         beta = call.attr("beta", 1.0)
         found[2] = gather(seed if beta == 1.0 else seed * seed.dtype.type(beta), call.shapes[2] or ())
     return tuple(found)
 
 
-linear(gemm, _gemm_form, kind=None, trained=_gemm_trained)
+def _gemm_nodes(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    turn_a, turn_b = bool(call.attr("transA", 0)), bool(call.attr("transB", 0))
+    a, b = operands[:2]
+    alpha, beta = float(call.attr("alpha", 1.0)), float(call.attr("beta", 1.0))
+    y = seed if alpha == 1.0 else seed * alpha
+    found: list[Term | None] = [None] * len(call.shapes)
+    if call.is_live(0) and call.wants(0):
+        other = b if turn_b else turned(b)
+        found[0] = turned(other) @ turned(y) if turn_a else y @ other
+    if call.is_live(1) and call.wants(1):
+        other = a if turn_a else turned(a)
+        found[1] = turned(y) @ turned(other) if turn_b else other @ y
+    if call.is_live(2) and call.wants(2):
+        found[2] = NODES.gather(seed if beta == 1.0 else seed * beta, call.shapes[2] or ())
+    return found
+
+
+linear(gemm, _gemm_form, kind=None, trained=_gemm_trained, nodes=_gemm_nodes)

@@ -16,6 +16,7 @@ from workbench.ops.generators.window import Window, float_zeros, key
 from workbench.ops.pool import flat, geometry
 from workbench.ops.shape import given
 from workbench.semantics.affine import LinearMap, Relaxation, affine
+from workbench.semantics.cotangent import Term, Terms, cotangent, first_largest, picked, scattered, shaped
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import Interval, interval
 from workbench.semantics.real import FLOAT, real
@@ -115,3 +116,16 @@ def _(call: Call, operands: tuple[Array], value: Array, seed: Array) -> tuple[Ar
     given_back = np.broadcast_to(seed, (n, *call.shape)).ravel()
     total = np.bincount(at.ravel(), given_back, rows * prod(win.size))
     return (total.reshape(-1, *inner),)
+
+
+@largest.rule(cotangent)
+def _(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    """The same: windows are taken at constant places, and put back where they came from."""
+    win, (b, c, *size) = geometry(call), given(call, 0)
+    places = prod(win.out)
+    sources = call.cached("sources", lambda: _sources(win)).reshape(win.taps, places).T
+    flat_x = shaped(operands[0], (b, c, prod(size)))
+    taps = shaped(picked(flat_x, 2, sources.reshape(-1)), (b, c, places, win.taps))
+    chosen = first_largest(taps, shaped(value, (b, c, places, 1))) * shaped(seed, (b, c, places, 1))
+    found = scattered(call, shaped(chosen, (b, c, places * win.taps)), sources.reshape(-1), prod(size))
+    return (shaped(found, given(call, 0)),)

@@ -13,6 +13,7 @@ from workbench.ops.generators.linear import movement, moves
 from workbench.ops.generators.window import key
 from workbench.ops.shape import axes_of, given, integers
 from workbench.semantics.affine import LinearMap
+from workbench.semantics.cotangent import Term, Terms, bordered, scattered, shaped
 
 Maps = tuple[LinearMap | None, ...]
 
@@ -84,8 +85,30 @@ def _part(call: Call) -> tuple[slice, ...]:
     return (slice(None),) * axis + (slice(start, start + sizes[index]),)
 
 
-moves(slicing, lambda call, x, *_: x[(slice(None), *_slices(call))], lambda call: _cut(call, _slices(call)))
-moves(split, lambda call, x, *_: x[(slice(None), *_part(call))], lambda call: _cut(call, _part(call)))
+def _placed_back(call: Call, cuts: tuple[slice, ...], seed: Term) -> Terms | None:
+    """Zeros around the seed where everything between start and end was taken."""
+    shape = given(call, 0)
+    cuts = cuts + (slice(None),) * (len(shape) - len(cuts))
+    ranges = [range(n)[cut] for n, cut in zip(shape, cuts, strict=True)]
+    if any(r.step != 1 for r in ranges):
+        return None
+    starts = [r.start for r in ranges]
+    after = [n - b - m for n, b, m in zip(shape, starts, seed.shape, strict=True)]
+    return bordered(seed, starts, after), *(None for _ in call.shapes[1:])
+
+
+moves(
+    slicing,
+    lambda call, x, *_: x[(slice(None), *_slices(call))],
+    lambda call: _cut(call, _slices(call)),
+    nodes=lambda call, operands, value, seed: _placed_back(call, _slices(call), seed),
+)
+moves(
+    split,
+    lambda call, x, *_: x[(slice(None), *_part(call))],
+    lambda call: _cut(call, _part(call)),
+    nodes=lambda call, operands, value, seed: _placed_back(call, _part(call), seed),
+)
 
 
 def _concat(call: Call, *operands: Array) -> Array:
@@ -115,7 +138,18 @@ def _placed(outer: tuple[int, ...], at: tuple[slice, ...]) -> LinearMap:
     return movement(there, lambda y: y[at])
 
 
-moves(concat, _concat, _concat_maps)
+def _parted(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    (axis,) = axes_of((call.attr("axis", 0),), len(given(call, 0)))
+    found, start = [], 0
+    for i in range(len(call.shapes)):
+        length = given(call, i)[axis]
+        wanted = call.is_live(i) and call.wants(i)
+        found.append(seed[(slice(None),) * axis + (slice(start, start + length),)] if wanted else None)
+        start += length
+    return found
+
+
+moves(concat, _concat, _concat_maps, nodes=_parted)
 
 
 def _order(call: Call) -> tuple[int, ...]:
@@ -132,7 +166,11 @@ def _transpose_maps(call: Call) -> Maps:
     return (movement(lambda x: x.transpose(order), lambda y: y.transpose(back)),)
 
 
-moves(transpose, lambda call, x: x.transpose(_order(call)), _transpose_maps)
+def _turned_back(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    return (seed.permute(*np.argsort([p - 1 for p in _order(call)[1:]]).tolist()),)
+
+
+moves(transpose, lambda call, x: x.transpose(_order(call)), _transpose_maps, nodes=_turned_back)
 
 
 def take(x: Array, axis: int, index: Array) -> Array:
@@ -208,4 +246,17 @@ def _gather_trained(call: Call, operands: tuple[Array, Array], seed: Array) -> t
     return found, None
 
 
-moves(gathering, _gathered, _gather_maps, trained=_gather_trained)
+def _put_back(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    """What was taken, with the axis it was taken along put last, times a matrix of ones and zeros."""
+    if call.constant(1) is None:
+        raise UnsupportedOperator(
+            f"the gradient of {call.node.describe()} as a graph needs constant indices; numbers are there: grad, vjp"
+        )
+    shape, (axis, index) = given(call, 0), _indices(call)
+    lead, rest = prod(shape[:axis]), prod(shape[axis + 1 :])
+    rows = shaped(seed, (lead, index.size, rest)).permute(0, 2, 1)
+    found = scattered(call, rows, index.reshape(-1), shape[axis])
+    return shaped(found.permute(0, 2, 1), shape), None
+
+
+moves(gathering, _gathered, _gather_maps, trained=_gather_trained, nodes=_put_back)

@@ -15,6 +15,7 @@ from workbench.op import Call, Op, UnsupportedOperator, as_float64
 from workbench.ops.generators.linear import linear, weighted
 from workbench.ops.shape import given
 from workbench.semantics.affine import Linear
+from workbench.semantics.cotangent import NODES, Term, Terms, shaped
 from workbench.semantics.interval import TINY, UNIT, Interval, midpoint_radius
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, rounding
@@ -174,4 +175,19 @@ def _trained(call: Call, operands: tuple[Array, ...], seed: Array) -> tuple[Arra
     return seed * gamma * inverse, by_scale, seed.sum(axis=axes), by_mean, by_var
 
 
-linear(batchnorm, _form, kind=None, trained=_trained)
+def _nodes(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    """As `_trained`; a scale of constants is computed in the graph too, so that no rounded number stands for it."""
+    rank, x = len(call.shape), operands[0]
+    wide, axes = (1, given(call, 1)[0], *(1,) * (rank - 2)), (0, *range(2, rank))
+    gamma, _, mean, var = (shaped(v, wide) for v in operands[1:])
+    inverse = 1.0 / NODES.sqrt(var + _epsilon(call))
+    g = seed * (gamma * inverse)
+    if not any(call.is_live(i) for i in range(1, 5)):
+        return g, None, None, None, None
+    c = x - mean
+    found = [g, (seed * c * inverse).sum(axes), seed.sum(axes), -g.sum(axes),
+             (g * c * (inverse * inverse) * -0.5).sum(axes)]  # fmt: skip
+    return [v if call.is_live(i) and call.wants(i) else None for i, v in enumerate(found)]
+
+
+linear(batchnorm, _form, kind=None, trained=_trained, nodes=_nodes)

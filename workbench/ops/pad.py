@@ -11,6 +11,7 @@ from workbench.ops.generators.linear import movement, moves
 from workbench.ops.move import put, take
 from workbench.ops.shape import axes_of, given, integers
 from workbench.semantics.affine import LinearMap
+from workbench.semantics.cotangent import Term, Terms, bordered
 
 pad = Op("Pad", "y = x with a border", r"y=\mathrm{pad}(x)", moves=True)
 
@@ -109,4 +110,15 @@ def _maps(call: Call) -> tuple[LinearMap | None, ...]:
     return (movement(apply, adjoint, copies), *rest)
 
 
-moves(pad, _apply, _maps)
+def _cut_back(call: Call, operands: Terms, value: Term, seed: Term) -> Terms | None:
+    """What lies inside the border, and zeros where elements were cut away."""
+    if call.attr("mode", "constant") != "constant" or call.is_live(2):
+        return None
+    inner = given(call, 0)
+    kept, there = _window(inner, amounts(call))
+    found = seed[there[1:]]
+    ends = [n - k.stop for n, k in zip(inner, kept[1:], strict=True)]
+    return bordered(found, [k.start for k in kept[1:]], ends), *(None for _ in call.shapes[1:])
+
+
+moves(pad, _apply, _maps, nodes=_cut_back)

@@ -10,10 +10,12 @@ from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.limits import check_size
 from workbench.op import Call, Op
+from workbench.ops.generators.convolution import folded_nodes
 from workbench.ops.generators.linear import linear
 from workbench.ops.generators.window import Window, float_zeros, key, window_of
 from workbench.ops.shape import given
 from workbench.semantics.affine import Linear, LinearMap
+from workbench.semantics.cotangent import Term, Terms, fixed, repeated
 from workbench.semantics.interval import Interval
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, rounding
@@ -108,9 +110,19 @@ def _mean_form(call: Call) -> Linear:
     return Linear((LinearMap(apply, adjoint, apply, adjoint, win.taps + 2, win.overlap + 2),))
 
 
+def _share_back(call: Call, operands: Terms, value: Term, seed: Term) -> Terms | None:
+    """Each window's share, spread over it: a transposed convolution of every channel, by a kernel of ones."""
+    win, inner = geometry(call), given(call, 0)
+    share = seed / fixed(seed, _counts(call, win).astype(np.float64).reshape(1, 1, *win.out))
+    if call.node.op == "GlobalAveragePool":
+        return (repeated(share, inner),)
+    ones = fixed(seed, np.ones((inner[1], 1, *win.kernel)), "ones")
+    return (folded_nodes(share, ones, win, inner[1]),)
+
+
 def _register_mean(op: Op) -> None:
     op.rule(real)(_mean)
-    linear(op, _mean_form, kind=None)
+    linear(op, _mean_form, kind=None, nodes=_share_back)
 
     @op.rule(rounding)
     def _(call: Call, program: Semantics, x: Interval) -> Local:

@@ -7,6 +7,7 @@ a part of the function, in real arithmetic too.  A network's weights that are ke
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,13 @@ from workbench.floats.quantize import RANGES, range_of, spread_over
 from workbench.graph import Array, GraphError
 from workbench.op import Call, Op, UnsupportedOperator, as_float64
 from workbench.ops.arithmetic import scaled
+from workbench.ops.generators import livesteps
 from workbench.ops.generators.linear import pull
 from workbench.ops.generators.steps import Steps, rounded_by, stored_scale
 from workbench.ops.move import known
 from workbench.ops.shape import given
-from workbench.semantics.affine import Linear, Relaxation, affine
+from workbench.semantics.affine import Linear, Lines, Relaxation, affine
+from workbench.semantics.cotangent import Term, Terms, adjoint, cotangent
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import UNIT, Interval, interval, outward
 from workbench.semantics.plan import folding
@@ -60,11 +63,34 @@ def parameter(call: Call, index: int, value: Array | None = None) -> Array | Non
     )
 
 
+def is_dynamic(call: Call) -> bool:
+    """Whether scale or zero point depend on the input."""
+    return call.is_live(1) or call.is_live(2)
+
+
+def one_each(call: Call, index: int, value: Array) -> Array:
+    """A scale or zero point that depends on the input, laid out to broadcast against operand 0.
+
+    Raises
+    ------
+    UnsupportedOperator
+        More than one number.
+    """
+    shape = call.shapes[index] or ()
+    if int(np.prod(shape)) != 1:
+        raise UnsupportedOperator(
+            f"{call.node.describe()}: a scale or zero point that depends on the input must be one number"
+        )
+    return np.asarray(value.reshape(value.shape[0], *(1,) * len(given(call, 0))))
+
+
 def kind_of(call: Call) -> str:
     """The type of the codes that are made: the zero point's, or what the node says, or uint8."""
     zero = call.constant(2)
-    if call.has(2) and zero is None:
-        raise UnsupportedOperator(f"{call.node.describe()}: the zero point must not depend on the input")
+    if call.has(2) and zero is None and "output_dtype" not in call.node.attrs:
+        raise UnsupportedOperator(
+            f"{call.node.describe()}: where the zero point depends on the input, output_dtype must say which codes"
+        )
     return str(call.attr("output_dtype", "uint8")) if zero is None else str(zero.dtype)
 
 
@@ -87,8 +113,27 @@ def as_numbers(ns: Any, codes: Array, like: Array) -> Array:
 @quantize.rule(real)
 def _(call: Call, ns: Any, x: Array, scale: Array, zero: Array | None = None) -> Array:
     kind = kind_of(call)
-    by = parameter(call, 1, scale)
+    by = one_each(call, 1, scale) if call.is_live(1) else parameter(call, 1, scale)
+    if zero is not None and call.is_live(2):
+        low, high = range_of(kind)
+        whole = ns.add(ns.rint(ns.div(x, by)), one_each(call, 2, zero))
+        return np.asarray(ns.minimum(ns.maximum(whole, ns.number(low)), ns.number(high)))
     return clipped(ns, ns.div(x, by), None if zero is None else parameter(call, 2, zero), kind)
+
+
+def _numbers(
+    call: Call, x: Interval, rest: tuple[Interval | None, ...]
+) -> tuple[Interval, Interval, Interval]:
+    """Ranges of x, the scale and the zero point, the last two one number each."""
+    zero = Interval(np.zeros((1,)), np.zeros((1,)))
+    parts = [rest[0], rest[1] if len(rest) > 1 and rest[1] is not None else zero]
+    ends = []
+    for index, part in enumerate(parts, 1):
+        assert part is not None
+        if call.has(index) and int(np.prod(call.shapes[index] or ())) != 1:
+            one_each(call, index, part.lo)
+        ends.append(Interval(part.lo.reshape(len(part.lo)), part.hi.reshape(len(part.hi))))
+    return x, ends[0], ends[1]
 
 
 def steps_of(call: Call) -> Steps:
@@ -106,11 +151,18 @@ def steps_of(call: Call) -> Steps:
 
 @quantize.rule(interval)
 def _(call: Call, x: Interval, *rest: Interval | None) -> Interval:
+    if is_dynamic(call):
+        return livesteps.image(*_numbers(call, x, rest), range_of(kind_of(call)))
     return steps_of(call).image(x)
 
 
 @quantize.rule(affine)
 def _(call: Call, x: Interval, *rest: Interval | None) -> Relaxation:
+    if is_dynamic(call):
+        found = livesteps.lines(*_numbers(call, x, rest), range_of(kind_of(call)), call.is_live(2))
+        count = len(call.shapes)
+        lower, upper = (Lines(one.slopes[:count], one.offset) for one in (found.lower, found.upper))
+        return Relaxation(lower, upper)
     return Relaxation(*steps_of(call).lines(x))
 
 
@@ -120,9 +172,23 @@ def _(call: Call, operands: tuple[Array, ...], value: Array, seed: Array) -> tup
     return (np.zeros_like(seed), *(None for _ in operands[1:]))
 
 
+@quantize.rule(cotangent)
+def _(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    return [None] * len(operands)
+
+
+@dequantize.rule(cotangent)
+def _(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    return adjoint(call, form_of(call), seed)
+
+
 @quantize.rule(rounding)
 def _(call: Call, program: Semantics, x: Interval, *rest: Interval | None) -> Local:
     """A division, by a scale as it is stored; then a tie may lie between the real and the float quotient."""
+    if is_dynamic(call):
+        found = livesteps.local(program, *_numbers(call, x, rest), range_of(kind_of(call)), call.is_live(2))
+        assert isinstance(found.form, Slopes)
+        return replace(found, form=Slopes(found.form.slopes[: len(call.shapes)]))  # constants are rounded too
     steps = steps_of(call)
     _, apart = stored_scale(steps.down, program)
     with np.errstate(invalid="ignore", over="ignore"):

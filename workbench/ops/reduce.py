@@ -14,6 +14,7 @@ from workbench.ops.generators.largest import largest_lines
 from workbench.ops.generators.linear import linear, movement
 from workbench.ops.shape import axes_of, given, integers
 from workbench.semantics.affine import Linear, LinearMap, Relaxation, affine
+from workbench.semantics.cotangent import Term, Terms, cotangent, first_largest, repeated, shaped
 from workbench.semantics.gradient import gradient
 from workbench.semantics.interval import Interval, interval
 from workbench.semantics.real import FLOAT, real
@@ -96,13 +97,20 @@ def _form(call: Call) -> Linear:
 
     def adjoint(y: Array) -> Array:
         y = (y * share if extra else y).reshape(y.shape[0], *kept)
-        return np.broadcast_to(y, (y.shape[0], *inner))
+        return np.array(np.broadcast_to(y, (y.shape[0], *inner)))  # rows are added to where they lie
 
     return Linear((LinearMap(apply, adjoint, apply, adjoint, n + extra if n > 1 else 0, extra), *rest))
 
 
-linear(total, _form, kind="sum")
-linear(mean, _form, kind=None)
+def _spread_back(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    found = shaped(seed, _kept(call))
+    if call.node.op == "ReduceMean":
+        found = found / float(_count(call))
+    return repeated(found, given(call, 0)), *(None for _ in call.shapes[1:])
+
+
+linear(total, _form, kind="sum", nodes=_spread_back)
+linear(mean, _form, kind=None, nodes=_spread_back)
 
 
 @mean.rule(rounding)
@@ -153,3 +161,15 @@ def _(call: Call, operands: tuple[Array | None, ...], value: Array, seed: Array)
     picked = np.zeros(rows.shape)
     np.put_along_axis(picked, rows.argmax(axis=-1)[..., None], 1.0, axis=-1)
     return (unfold.adjoint(picked * seed[..., None]), *(None for _ in call.shapes[1:]))
+
+
+@largest.rule(cotangent)
+def _(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    """The same, with the reduced axes put last and made one."""
+    inner, away, n = given(call, 0), axes(call), _count(call)
+    order = (*(i for i in range(len(inner)) if i not in away), *away)
+    moved = tuple(inner[i] for i in order)
+    rows = shaped(operands[0].permute(*order), (-1, n))  # type: ignore[union-attr]
+    chosen = first_largest(rows, shaped(value, (-1, 1))) * shaped(seed, (-1, 1))
+    found = shaped(chosen, moved).permute(*np.argsort(order).tolist())
+    return found, *(None for _ in call.shapes[1:])

@@ -9,18 +9,19 @@ convexity, everywhere between) is max(f(l) - s l, f(u) - s u), rounded up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from workbench.arrays.device import array, on_host, zeros
 from workbench.floats.errors import raised
 from workbench.floats.program import Semantics
 from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.semantics.affine import Lines, Relaxation, affine
-from workbench.semantics.gradient import gradient
+from workbench.semantics.cotangent import derivative
 from workbench.semantics.interval import TINY, UNIT, Interval, interval, outward
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, Slopes, exactly, rounding
@@ -32,7 +33,7 @@ absolute = Op("Abs", "y = |x|", r"y=|x|")
 
 @relu.rule(real)
 def _(call: Call, ns: Any, x: Array) -> Array:
-    return np.asarray(ns.maximum(x, ns.number(0)))
+    return array(ns.maximum(x, ns.number(0)))
 
 
 @leaky.rule(real)
@@ -54,6 +55,18 @@ def pieces(call: Call) -> tuple[float, float]:
             return -1.0, 1.0
         case _:
             return float(call.attr("alpha", 0.01)), 1.0
+
+
+def _derivative(call: Call, ns: Any, operands: Sequence[Any], value: Any, seed: Any) -> tuple[Any]:
+    """At 0 the left slope is taken (0 for relu, -1 for abs would be odd: abs takes 0)."""
+    x = operands[0]
+    if call.node.op == "Relu":
+        return (ns.gated(seed, x),)
+    if call.node.op == "Abs":
+        return (seed * ns.sign(x),)
+    a, b = pieces(call)
+    on = ns.positive(x)
+    return (seed * (on * b + (1.0 - on) * a),)
 
 
 @relu.rule(interval)
@@ -82,12 +95,29 @@ def _(call: Call, x: Interval) -> Interval:
 def lines(x: Interval, a: float, b: float) -> Relaxation:
     """Lines below and above ``a min(x,0) + b max(x,0)`` over `x`."""
     l, u = x.lo, x.hi
-    piece = np.ascontiguousarray(np.where(l >= 0, b, a))  # so that its flat view is a view
-    at = np.flatnonzero((l < 0) & (u > 0))  # where both pieces apply: few, so that only these are worked on
-    one = Lines((piece,), np.zeros(l.shape))
-    if not at.size:
-        return Relaxation(one, one)
-    l, u = l.reshape(-1)[at], u.reshape(-1)[at]
+    crosses = (l < 0) & (u > 0)
+    flat = zeros(l.shape, l)
+    if on_host(l):
+        piece = np.ascontiguousarray(np.where(l >= 0, b, a))  # so that its flat view is a view
+        at = np.flatnonzero(crosses)  # where both pieces apply: few, so that only these are worked on
+        if not at.size:
+            one = Lines((piece,), flat)
+            return Relaxation(one, one)
+        chord, beyond, one_piece = _chords(l.reshape(-1)[at], u.reshape(-1)[at], a, b)
+        slopes, offsets, inner = piece.copy(), flat.copy(), piece
+        slopes.reshape(-1)[at], offsets.reshape(-1)[at] = chord, beyond
+        inner.reshape(-1)[at] = one_piece
+    else:  # a processor that does all elements at once has nothing to gain from a few
+        chord, beyond, one_piece = _chords(np.where(crosses, l, -1.0), np.where(crosses, u, 1.0), a, b)
+        piece = np.where(l >= 0, b, a)
+        slopes, offsets = np.where(crosses, chord, piece), np.where(crosses, beyond, 0.0)
+        inner = np.where(crosses, one_piece, piece)
+    chords, through = Lines((slopes,), offsets), Lines((inner,), flat)
+    return Relaxation(through, chords) if a <= b else Relaxation(chords, through)
+
+
+def _chords(l: Array, u: Array, a: float, b: float) -> tuple[Array, Array, Array]:
+    """Where l < 0 < u: slope and offset of the chord, beyond the function; the slope of the line on its other side."""
     left, right = l * a, u * b
     chord = np.minimum(np.maximum((right - left) / (u - l), min(a, b)), max(a, b))
     # the offset that puts the chord beyond f at both ends: three roundings an end, charged
@@ -105,11 +135,7 @@ def lines(x: Interval, a: float, b: float) -> Relaxation:
         flat = np.maximum(*at_ends) if convex else np.minimum(*at_ends)
         flat = np.nextafter(flat, np.inf if convex else -np.inf)
         chord, beyond = np.where(known, chord, 0.0), np.where(known, beyond, flat)
-    slopes, offsets, inner = piece.copy(), np.zeros(piece.shape), piece
-    slopes.reshape(-1)[at], offsets.reshape(-1)[at] = chord, beyond
-    inner.reshape(-1)[at] = np.where(u > -l, b, a)
-    chords, through = Lines((slopes,), offsets), Lines((inner,), one.offset)
-    return Relaxation(through, chords) if convex else Relaxation(chords, through)
+    return chord, beyond, np.where(u > -l, b, a)
 
 
 def _register(op: Op) -> None:
@@ -117,17 +143,7 @@ def _register(op: Op) -> None:
     def _(call: Call, x: Interval) -> Relaxation:
         return lines(x, *pieces(call))
 
-    @op.rule(gradient)
-    def _(call: Call, operands: tuple[Array], value: Array, seed: Array) -> tuple[Array]:
-        """At 0 the left slope is taken (0 for relu, -1 for abs would be odd: abs takes 0)."""
-        if call.node.op == "Relu":
-            return (seed * (operands[0] > 0),)
-        a, b = pieces(call)
-        slope: Callable[[Array], Array] = lambda x: np.where(x > 0, b, a)  # noqa: E731
-        found = slope(operands[0])
-        if call.node.op == "Abs":
-            found = np.sign(operands[0])
-        return (seed * found,)
+    derivative(op, _derivative)
 
     @op.rule(rounding)
     def _(call: Call, program: Semantics, x: Interval) -> Local:

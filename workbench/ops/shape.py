@@ -18,6 +18,7 @@ from workbench.limits import check_size
 from workbench.op import Call, Op, UnsupportedOperator
 from workbench.ops.generators.linear import movement, moves
 from workbench.semantics.affine import Linear, LinearMap
+from workbench.semantics.cotangent import Term, Terms, shaped
 from workbench.semantics.interval import Interval
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, exactly, rounding
@@ -175,9 +176,14 @@ def _filled(call: Call, shape: Array) -> Array:
     return np.broadcast_to(value, (1, *wanted))
 
 
+def _back(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    """The seed in the operand's shape."""
+    return shaped(seed, given(call, 0)), *(None for _ in call.shapes[1:])
+
+
 for _op in (reshape, flatten, squeeze, unsqueeze, identity):
-    moves(_op, _apply, _maps)
-moves(dropout, _dropped, _maps)
+    moves(_op, _apply, _maps, nodes=_back)
+moves(dropout, _dropped, _maps, nodes=_back)
 moves(shape_of, _shape, lambda call: (None,))
 moves(filled, _filled, lambda call: (None,))
 
@@ -188,7 +194,7 @@ def _(call: Call, ns: Any, x: Array) -> Array:
     return moved if call.constant(0) is not None else np.asarray(ns.cast(moved, call.attr("to", "float32")))
 
 
-moves(cast, _cast, _maps, arithmetic=False)
+moves(cast, _cast, _maps, arithmetic=False, nodes=_back)
 
 
 @cast.rule(rounding)

@@ -15,6 +15,7 @@ from workbench.arrays.elementary import Pair, down, up
 from workbench.graph import Array
 from workbench.op import Call, Op
 from workbench.ops.generators.curve import Curve, Pieces, curve, cut_at
+from workbench.semantics.cotangent import Slope
 from workbench.semantics.real import FLOAT, real
 
 exp = Op("Exp", "y = e^x", r"y=e^x")
@@ -132,9 +133,21 @@ _CURVES = {
 }
 
 
+_SLOPES: dict[Op, Slope] = {
+    exp: lambda call, ns, x, y: y,
+    log: lambda call, ns, x, y: 1.0 / x,
+    sqrt: lambda call, ns, x, y: 0.5 / y,
+    reciprocal: lambda call, ns, x, y: -(y * y),
+    sigmoid: lambda call, ns, x, y: y * (1.0 - y),
+    tanh: lambda call, ns, x, y: 1.0 - y * y,
+    sin: lambda call, ns, x, y: ns.cos(x),
+    cos: lambda call, ns, x, y: -ns.sin(x),
+}
+
+
 def _register(op: Op, shape: Curve) -> None:
     rounded = op in (sqrt, reciprocal)  # correctly, by IEEE 754
-    curve(op, lambda call: shape, None if rounded else op.name.lower())
+    curve(op, lambda call: shape, None if rounded else op.name.lower(), steep=_SLOPES[op])
 
 
 for _op, _curve in _CURVES.items():

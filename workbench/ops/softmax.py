@@ -5,6 +5,7 @@ With d_j = x_j - x_i, y_i = 1 / s, s = 1 + sum_{j != i} e^{d_j}: only difference
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from workbench.ops.generators.curve import lines as curve_lines
 from workbench.ops.generators.groups import WIDEST, grouped, unfold_groups, ungrouped
 from workbench.ops.smooth import EXP
 from workbench.semantics.affine import Lines, Relaxation, affine
-from workbench.semantics.gradient import gradient
+from workbench.semantics.cotangent import derivative
 from workbench.semantics.interval import TINY, UNIT, Interval, interval
 from workbench.semantics.real import real
 from workbench.semantics.rounding import Local, Slopes, rounding
@@ -173,10 +174,11 @@ def logit_lines(
     return found[0], found[1]
 
 
-@softmax.rule(gradient)
-def _(call: Call, operands: tuple[Array], value: Array, seed: Array) -> tuple[Array]:
-    inner = (seed * value).sum(axis=axes_of(call), keepdims=True)
-    return (value * (seed - inner),)
+def _pulled(call: Call, ns: Any, operands: Sequence[Any], value: Any, seed: Any) -> tuple[Any]:
+    return (value * (seed - ns.total(seed * value, [a - 1 for a in axes_of(call)])),)
+
+
+derivative(softmax, _pulled)
 
 
 @softmax.rule(rounding)

@@ -13,6 +13,7 @@ from workbench.ops.generators.linear import movement, moves
 from workbench.ops.move import Maps, known
 from workbench.ops.shape import given, integers
 from workbench.semantics.affine import LinearMap, gather
+from workbench.semantics.cotangent import NODES, Term, Terms, emit, fixed
 
 expand = Op("Expand", "y = x repeated to a larger shape", r"y=x", moves=True)
 where = Op("Where", "y = a where the condition holds, else b", r"y=c\,?\,a:b", moves=True)
@@ -47,7 +48,11 @@ def _spread_map(inner: tuple[int, ...], outer: tuple[int, ...], mask: Array | No
     return movement(there, back, prod(outer) // max(1, prod(inner)))
 
 
-moves(expand, _expand, lambda call: (_spread_map(given(call, 0), call.shape), None))
+def _summed_back(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    return NODES.gather(seed, given(call, 0)), None
+
+
+moves(expand, _expand, lambda call: (_spread_map(given(call, 0), call.shape), None), nodes=_summed_back)
 
 
 def _where(call: Call, condition: Array, a: Array, b: Array) -> Array:
@@ -62,4 +67,16 @@ def _where_maps(call: Call) -> Maps:
     return None, _spread_map(given(call, 1), call.shape, mask), _spread_map(given(call, 2), call.shape, ~mask)
 
 
-moves(where, _where, _where_maps)
+def _chosen_back(call: Call, operands: Terms, value: Term, seed: Term) -> Terms:
+    mask = np.broadcast_to(known(call, 0, "condition").astype(bool), call.shape)
+    none = fixed(seed, np.zeros((1,) * seed.ndim))
+    found: list[Term | None] = [None]
+    for i, chosen in ((1, mask), (2, ~mask)):
+        part = None
+        if call.is_live(i) and call.wants(i):
+            part = NODES.gather(emit("Where", [fixed(seed, chosen, "mask"), seed, none]), given(call, i))
+        found.append(part)
+    return found
+
+
+moves(where, _where, _where_maps, nodes=_chosen_back)

@@ -76,14 +76,14 @@ def pullback(
                 continue
             if wanted is not None and not step.call.wants(i):
                 continue
-            part = _as(piece, values[operand], value.shape[0] > 1)
+            part = cast_back(piece, values[operand], value.shape[0] > 1)
             grads[operand] = grads[operand] + part if operand in grads else part
         if wanted is not None and name not in wanted:
             del grads[name]
     return grads
 
 
-def _as(piece: Array, operand: Array, many: bool) -> Array:
+def cast_back(piece: Array, operand: Array, many: bool) -> Array:
     """A gradient summed over examples, where one operand is shared by many; in the operand's type."""
     if many and operand.shape[0] == 1 < piece.shape[0]:
         piece = piece.sum(axis=0, keepdims=True)

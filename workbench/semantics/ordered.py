@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from workbench.floats.errors import flushed, leaf_products, product_error, raised
+from workbench.floats.errors import flushed, leaf_products, raised
 from workbench.floats.format import ufp
 from workbench.floats.order import Blocked, Tree, additions
 from workbench.floats.program import Semantics
+from workbench.floats.sums import product_error
 from workbench.graph import Array
 from workbench.semantics.interval import TINY, UNIT, Interval
 

@@ -12,32 +12,19 @@ from typing import Literal
 
 import numpy as np
 
-from workbench.floats.errors import (
-    growth,
-    leaf_products,
-    outward32,
-    product_error,
-    raised,
-    sum_error,
-    sum_error_by_totals,
-    sum_error_classic,
-)
-from workbench.floats.format import BINARY32
+from workbench.floats.errors import growth, raised, sum_error_by_totals, sum_error_classic
 from workbench.floats.program import Semantics
 from workbench.floats.rounding import is_stored
 from workbench.graph import Array, GraphError
 from workbench.op import Call
 from workbench.semantics.affine import Linear, LinearMap
 from workbench.semantics.interval import TINY, UNIT, Interval, midpoint_radius, product
-from workbench.semantics.ordered import is_ordered, ordered_errors
+from workbench.semantics.leaves import leaf_errors
 from workbench.semantics.rounding import Local, Slopes, sizes
 
 # What a sum's leaves are: products; stored numbers; either, with the sum multiplied or divided afterwards.
 Kind = Literal["products", "sum", "scaled"]
 Leafwise = Callable[[Call, Semantics, tuple[Interval | None, ...]], Array | None]
-MOST_LEAVES = (
-    1 << 23
-)  # that are looked at one by one for a node; above, the sums of F5 are bounded by their totals
 
 # ---------------------------------------------------------------------- constants, stored in the program's format
 
@@ -215,9 +202,7 @@ def sum_of_products(
         added = np.minimum(
             added, sharper
         )  # infinite where an overflow was not excluded: one of them may do so
-    underflow = 0.0
-    if kind == "products":
-        underflow = 2.0 * terms * program.underflow * (1 + growth(accumulator.unit, terms + 1))
+    underflow = _underflow(program, terms) if kind == "products" else 0.0
     found = added
     if accumulator.subnormals:
         classic = sum_error_classic(total, terms + rounds, accumulator)
@@ -225,6 +210,11 @@ def sum_of_products(
     found = raised(found + np.where(total > 0, underflow, 0.0))
     # one product alone is not an addition, so its overflow is looked for here
     return np.asarray(np.where(np.maximum(positive, negative) <= accumulator.largest, found, np.inf))
+
+
+def _underflow(program: Semantics, terms: int) -> float:
+    """What products that underflow are worth in a sum of so many."""
+    return 2.0 * terms * program.underflow * (1 + growth(program.measure.unit, terms + 1))
 
 
 def affine_local(
@@ -250,10 +240,14 @@ def affine_local(
     near, delta, known = stored_form(call, program, build)
     if not known:
         return Local(np.full((1, *call.shape), np.inf), form)
-    positive, negative = totals(near, ranges)
     terms = sum(max(1, m.terms) for m in near.maps if m is not None) + (near.bias is not None)
     sharper = None if leafwise is None else leafwise(stored(call, program)[0], program, ranges)
-    rho = sum_of_products(program, positive, negative, terms, kind, sharper, factor)
+    if sharper is not None and kind == "products" and bool(np.all((sharper > 0) & (sharper < np.inf))):
+        rho = sharper + _underflow(program, terms)  # no form that knows the totals only is less
+    else:
+        rho = sum_of_products(program, *totals(near, ranges), terms, kind, sharper, factor)
+    if delta is None:
+        return Local(raised(rho), form)
     shift, rest = shift_of(delta, ranges)
     return Local(raised(rho + rest), form, shift)
 
@@ -288,75 +282,8 @@ def pairs_local(
     # a constant among the operands is a stored weight, whose products with another are not looked into
     other = program.activations if call.is_live(0) and call.is_live(1) else program.accumulator
     narrower = replace(program, weights=other)
-    sharper = leaf_errors(high, low, None, narrower)
+    sharper = leaf_errors(high, low, narrower)
     rho = sum_of_products(narrower, positive, negative, terms, "products", sharper)
     shape = leaves.lo.shape
     slopes = tuple(Interval(np.broadcast_to(v.lo, shape), np.broadcast_to(v.hi, shape)) for v in (b, a))
     return Local(rho, Slopes(slopes, unfold, bilinear=True))
-
-
-def dense_errors(turned: Array, x: Interval, bias: Array | None, program: Semantics) -> Array | None:
-    """`leaf_errors` of ``W x + bias``; None where there are too many leaves to look at.
-
-    Parameters
-    ----------
-    turned : W, ``(M, K)``, as stored.
-    x : ``(N, K)``.
-    bias : ``(N, M)`` or None.
-
-    Returns
-    -------
-    ``(N, M)``.
-    """
-    count, (m, k) = x.lo.shape[0], turned.shape
-    if count * m * (k + 1) > MOST_LEAVES or not (np.isfinite(x.lo).all() and np.isfinite(x.hi).all()):
-        return None
-    anyhow = _any_order(turned, x, bias, program)
-    return ordered_errors(turned, x, bias, program, anyhow) if is_ordered(program) else anyhow
-
-
-def _any_order(turned: Array, x: Interval, bias: Array | None, program: Semantics) -> Array:
-    count, (m, k) = x.lo.shape[0], turned.shape
-    live = (x.lo != 0).any(axis=0) | (x.hi != 0).any(axis=0)
-    if np.count_nonzero(live) < 0.9 * k:
-        turned, x = np.ascontiguousarray(turned[:, live]), Interval(x.lo[:, live], x.hi[:, live])
-    step = max(1, (1 << 20) // (m * (k + 1)))
-    if count > step:
-        parts = []
-        for i in range(0, count, step):
-            part, offset = slice(i, i + step), None if bias is None else bias[i : i + step]
-            parts.append(_dense_errors(turned, Interval(x.lo[part], x.hi[part]), offset, program))
-        return np.concatenate(parts)
-    return _dense_errors(turned, x, bias, program)
-
-
-def _dense_errors(turned: Array, x: Interval, bias: Array | None, program: Semantics) -> Array:
-    lo, hi = x.lo, x.hi
-    size = max(1.0, np.abs(turned).max(initial=0.0)) * max(1.0, x.magnitude.max(initial=0.0))
-    if BINARY32.contains(program.accumulator) and size < 2.0**90:
-        # half the memory to sort: stored weights are float32 numbers, the rest is rounded outward
-        turned, lo, hi = turned.astype(np.float32), outward32(lo), outward32(hi)
-        bias = None if bias is None else bias.astype(np.float32)
-    if bool(np.all((lo >= 0) | (hi <= 0))):
-        leaves, other = leaf_products(turned, np.where(hi > 0, hi, lo)[:, None], program.mode), None
-    else:
-        one, two = (leaf_products(turned, end[:, None], program.mode) for end in (lo, hi))
-        leaves, other = np.maximum(one, two), np.minimum(one, two)
-    return leaf_errors(leaves, other, bias, program)
-
-
-def leaf_errors(leaves: Array, other: Array | None, bias: Array | None, program: Semantics) -> Array:
-    """Errors of additions and (where they are not exact) multiplications in a sum of products and a bias.
-
-    Parameters
-    ----------
-    leaves, other : ``(..., K)`` products, as `sum_error` has them.
-    bias : ``(...)`` or None.
-    """
-    multiplied: Array | float = 0.0
-    if not program.exact_products:
-        multiplied = product_error(leaves if other is None else np.maximum(leaves, -other), program.measure)
-    if bias is not None:
-        leaves = np.concatenate([leaves, bias[..., None]], axis=-1)
-        other = None if other is None else np.concatenate([other, bias[..., None]], axis=-1)
-    return sum_error(leaves, program.measure, other=other) + multiplied
