@@ -1,4 +1,4 @@
-// Builds each view into one ES module that is complete by itself: workbench/static/{graph,bounds,rounding,workbench,float,roundoff,replay,relaxation,branch,certificate,tuner}.js.
+// Builds each view into one ES module that is complete by itself: workbench/static/{graph,bounds,rounding,workbench,float,roundoff,replay,relaxation,branch,certificate,tuner,training,tensor,confusion,tape,shape}.js.
 // `node build.mjs --dev` builds the stand-alone page in dev/ instead.
 import { build, transform } from "esbuild";
 import { readFile } from "node:fs/promises";
@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const names = ["graph", "bounds", "rounding", "workbench", "float", "roundoff", "replay", "relaxation", "branch", "certificate", "tuner"];
+const names = ["graph", "bounds", "rounding", "workbench", "float", "roundoff", "replay", "relaxation", "branch", "certificate", "tuner", "training", "tensor", "confusion", "tape", "shape"];
 
 /** The stylesheet travels as text inside the module: no second file, nothing to load. */
 const cssAsText = {

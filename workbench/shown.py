@@ -59,6 +59,34 @@ class Shown(Live):
         """The lines of the selected neuron's operator, over a box that can be dragged, as a widget."""
         return self._view("RelaxationExplorer", {})
 
+    def tensor_view(self) -> Any:
+        """The selected node's tensors (value, bounds, weights) as heat map, picture or table, as a widget."""
+        return self._view("TensorView", {})
+
+    def confusion_view(self, x: Array, y: Array, eps: float = 0.0, **options: Any) -> Any:
+        """Who is taken for whom (clean, under attack, as far as can be proved), as a widget; a click explores.
+
+        Parameters
+        ----------
+        x, y : examples and labels.
+        eps : radius of the l_inf balls; 0 for neither attack nor proofs.
+        options : ``method=``, ``names=``, ``clip=``, and of the attack ``steps=``, ``starts=``, ``seed=``.
+        """
+        from workbench.views.confusionview import ConfusionView
+
+        return ConfusionView(self, x, y, eps, **options)
+
+    def tape_view(self, output: int | None = None) -> Any:
+        """The backward graph of an output at the centre, beside the forward one, as a widget.
+
+        Parameters
+        ----------
+        output : flat index into the output; by default the one that is largest there.
+        """
+        from workbench.views.tapeview import TapeView
+
+        return TapeView(self, output)
+
     def branch_view(self, spec: Any, region: Any = None, **options: Any) -> Any:
         """A proof that grows while one looks, and that a person can steer, as a widget.
 

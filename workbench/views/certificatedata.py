@@ -143,8 +143,8 @@ def exponent(certificate: Any, path: Path) -> int:
 
 
 def _in_slopes(certificate: Any, path: Path, inner: list[str | int]) -> bool:
-    """Whether it is the slope of a pair [element, slope]."""
-    if len(inner) < 3 or inner[-1] != 1 or not isinstance(inner[-3], str):
+    """Whether it is the slope of [element, slope], or one of the two of [element, below, above]."""
+    if len(inner) < 3 or inner[-1] not in (1, 2) or not isinstance(inner[-3], str):
         return False
     kind = at(certificate, path[:4])[0]
     return "slopes" in inner or kind in ("bounds", "clip")
@@ -244,7 +244,7 @@ def _inner(certificate: Any, path: Path, kind: str, inner: list[str | int]) -> s
         return f"alternative {inner[1]}, " + ("multiplier of a sign" if last == 2 else "which element")
     if len(inner) > 2 and isinstance(inner[-3], str):
         element = at(certificate, (*path[:-1], 0))
-        return f"slope of {inner[-3]}[{element}]" if last == 1 else f"which element of {inner[-3]}"
+        return f"slope of {inner[-3]}[{element}]" if last in (1, 2) else f"which element of {inner[-3]}"
     return spelled(tuple(inner))
 
 

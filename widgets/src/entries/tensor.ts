@@ -1,0 +1,4 @@
+import { widget } from "../views/render.js";
+import { tensorView } from "../views/tensor.js";
+
+export default widget("tensor", tensorView);

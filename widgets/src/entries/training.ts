@@ -1,0 +1,4 @@
+import { widget } from "../views/render.js";
+import { trainingView } from "../views/training.js";
+
+export default widget("training", trainingView);
