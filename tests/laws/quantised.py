@@ -30,9 +30,18 @@ def codes(draw: Draw, kind: type[np.generic], *shape: int) -> Array:
     return np.array(picked, kind).reshape(shape)
 
 
+@example("DynamicQuantizeLinear")
+def _(draw: Draw, op: str) -> Case:
+    """The scale alone; codes that come of it are an example of `QuantizeLinear`."""
+    return single(draw, op, draw.box(()), draw.box(()))
+
+
 @example("QuantizeLinear", "DequantizeLinear")
 def _(draw: Draw, op: str) -> Case:
     shape = draw.shape(1, 3)
+    if op == "QuantizeLinear" and draw.integer(0, 3) == 0:  # a scale that depends on the input
+        zero = (codes(draw, draw.pick(*CODES[:2])),) if draw.flag() else ()
+        return single(draw, op, draw.box(shape), draw.box((), "positive"), *zero)
     axis = draw.integer(-len(shape), len(shape) - 1)
     attrs: dict[str, Any] = {"axis": axis}
     match draw.integer(0, 2):

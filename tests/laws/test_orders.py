@@ -103,5 +103,5 @@ def _infinite(case: Case, program: str | Semantics) -> bool:
     return any(
         np.isinf(own.machine(own.weights).rounded(w)).any()
         for w in case.graph.weights.values()
-        if w.dtype.kind == "f"
+        if w.dtype.kind in "fiu"
     )

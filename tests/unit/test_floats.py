@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 from workbench.floats.errors import (
     growth,
     outward32,
-    product_error,
     raised,
     rounding_error,
-    sum_error,
     sum_error_by_totals,
     sum_error_classic,
 )
@@ -35,6 +33,7 @@ from workbench.floats.format import (
 )
 from workbench.floats.program import PROGRAMS, Semantics, program_of
 from workbench.floats.rounding import is_number_of, is_stored, round_to
+from workbench.floats.sums import product_error, sum_error
 
 SMALL = Format("small", 3, -6, 7)
 NARROW = [f for f in (*FORMATS.values(), SMALL) if f is not BINARY64]

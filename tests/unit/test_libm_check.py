@@ -15,6 +15,7 @@ from commands import answer, fails, run
 from workbench.floats import checked, libm
 from workbench.floats.format import BFLOAT16, BINARY16, BINARY32
 from workbench.floats.program import Semantics
+from workbench.io import runtime
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +129,31 @@ def test_onnxruntimes_functions_are_tried_where_it_has_them() -> None:
     )
     assert found["checked"][0]["library"].startswith("onnxruntime")
     assert asdict(libm.start("tanh", BINARY32))["total"] == found["checked"][0]["total"]
+
+
+def test_what_was_tried_of_onnxruntime_enters_verdicts_about_the_networks_own_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("onnxruntime")
+    found = answer("libm", "check", "tanh", "--library", "onnxruntime", "--format", "binary16")["checked"]
+    half = runtime.fact("tanh", BINARY16)
+    assert half is not None and half.scan.digest == found[0]["digest"]
+    assert half.library == runtime.version() and "65,536 inputs" in half.sentence()
+    assert checked.fact("tanh", BINARY16) is None, "it is not NumPy's"
+    assert [f["believed"] for f in answer("libm", "list")["facts"]] == [True]
+    model, spec = wb.examples.digits_tanh(), wb.output_range(upper=1e3)
+    assert runtime.fact("tanh", BINARY32) is None
+    plain = model.verify(spec, semantics="onnx")
+    assert plain.status == "verified" and not any("onnxruntime" in a for a in plain.assumptions)
+    for worst, status in ((1.5, "verified"), (103.0, "unknown")):
+        whole = checked.Fact(half.library, half.machine, replace(half.scan, form="binary32", worst=worst))
+        monkeypatch.setattr(runtime, "fact", lambda function, form, whole=whole: whole)
+        verdict = model.verify(spec, semantics="onnx")
+        assert verdict.status == status
+        said = [a for a in (*verdict.assumptions, verdict.reason) if f"for {half.library}" in a]
+        assert said and ("NOT TRUE" in said[0]) == (status == "unknown") and half.scan.digest[:16] in said[0]
+        own = model.verify(spec, semantics="binary32")
+        assert own.status == "verified" and not any("onnxruntime" in a for a in own.assumptions)
 
 
 def test_bad_usage_is_told_in_one_sentence() -> None:

@@ -130,7 +130,34 @@ def pairs(rng: np.random.Generator) -> ModelProto:
     return model(nodes, w, [1, 6], [1, 3])
 
 
-KINDS = {"dense": dense, "convolution": convolution, "pairs": pairs}
+def dynamic(rng: np.random.Generator) -> ModelProto:
+    """Weights of 8 bits, and codes whose scales and zero points come from the values: quantised while it runs."""
+    w = {
+        "w1": codes(rng, 6, 8),
+        "z1": np.int8(3),
+        "s1": F(0.01),
+        "b1": rng.normal(size=8).astype(F),
+        "w2": codes(rng, 8, 3),
+        "s2": F(0.02),
+    }
+    nodes = [
+        node("DynamicQuantizeLinear", ["x"], ["xq", "xs", "xz"]),
+        node("MatMulInteger", ["xq", "w1", "xz", "z1"], ["a"]),
+        node("Cast", ["a"], ["af"], to=TensorProto.FLOAT),
+        node("Mul", ["xs", "s1"], ["m1"]),
+        node("Mul", ["af", "m1"], ["h"]),
+        node("Add", ["h", "b1"], ["hb"]),
+        node("Relu", ["hb"], ["r"]),
+        node("DynamicQuantizeLinear", ["r"], ["rq", "rs", "rz"]),
+        node("MatMulInteger", ["rq", "w2", "rz"], ["c"]),
+        node("Cast", ["c"], ["cf"], to=TensorProto.FLOAT),
+        node("Mul", ["rs", "s2"], ["m2"]),
+        node("Mul", ["cf", "m2"], ["y"]),
+    ]
+    return model(nodes, w, [1, 6], [1, 3])
+
+
+KINDS = {"dense": dense, "convolution": convolution, "pairs": pairs, "dynamic": dynamic}
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -141,6 +168,8 @@ def test_a_quantised_network_runs_bit_for_bit_as_onnxruntime_runs_it(kind: str) 
     points = rng.uniform(-2, 2, (120, *net.input_shape)).astype(F)
     points[0] *= 1e30  # saturates
     points[1] = np.round(points[1] / 0.04) * 0.04 + 0.02  # near ties
+    points[2], points[3], points[4] = 0.0, np.abs(points[3]), -np.abs(points[4])  # a range from 0, or none
+    points[5] *= 1e-30
     got = np.stack([net.run(p) for p in points])
     assert got.dtype == F
     assert np.array_equal(got, theirs(made, points))
@@ -165,6 +194,11 @@ def test_bounds_hold_at_exact_values_and_rounding_bounds_at_onnxruntimes(kind: s
     own = theirs(made, points)
     assert np.isfinite(errors["y"]).all()
     assert (np.abs(own - np.vectorize(float)(truth["y"])) <= errors["y"] * (1 + 1e-12)).all()
+    for q in {"rq", "rs", "rz", "xs", "xz"} & set(truth):  # what comes of the values themselves, on the way
+        value = np.vectorize(float)(truth[q])
+        assert all(
+            (value >= found[q].lo).all() and (value <= found[q].hi).all() for found in bounds.values()
+        ), q
     # tight: the least and the largest codes of the input are met, and CROWN's bounds are no looser
     assert np.array_equal(bounds["ibp"]["xq"].lo, bounds["crown"]["xq"].lo)
     assert (bounds["crown"]["y"].hi <= bounds["ibp"]["y"].hi).all()

@@ -28,9 +28,9 @@ from workbench.views import (
     static_html,
     text,
     widths,
+    wire,
 )
 from workbench.views import detail as detail_module
-from workbench.views import wire
 from workbench.views.layout import fold, layers
 from workbench.worker import QUIET
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -32,6 +33,16 @@ SEMANTICS = Annotated[
     str | None, typer.Option("--semantics", metavar="S", help="the arithmetic to decide about, as in verify")
 ]
 SEED = Annotated[int, typer.Option("--seed", help="of every random choice")]
+WORKERS = Annotated[
+    int,
+    typer.Option("--workers", metavar="N", help="instances at once, on N processes of Dask; 0: one by one"),
+]
+SCHEDULER = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler", metavar="ADDRESS", help="a Dask cluster that runs the instances and sees DIR"
+    ),
+]
 FIRST = Annotated[int | None, typer.Option("--first", metavar="N", help="only the first N instances")]
 MATCH = Annotated[
     str | None, typer.Option("--match", metavar="TEXT", help="only instances whose line contains TEXT")
@@ -76,13 +87,15 @@ def bench(
     timeout: LIMIT = None,
     semantics: SEMANTICS = None,
     seed: SEED = 0,
+    workers: WORKERS = 0,
+    scheduler: SCHEDULER = None,
     first: FIRST = None,
     match: MATCH = None,
     table: TABLE = None,
     cactus: CACTUS = None,
     known: KNOWN = None,
 ) -> None:
-    """Decide every instance of a folder, one after another, each in a process of its own as a competition would.
+    """Decide every instance of a folder, each in a process of its own as a competition would; by default one by one.
 
     Times are wall times of the whole command, its start included. Exit code 1 says that an answer contradicts --known.
 
@@ -103,10 +116,9 @@ def bench(
         truth = {} if known is None else read_known(known)
         results: list[Result] = []
         try:
-            for k, instance in enumerate(instances):
-                result = decide(folder, instance, semantics, seed)
+            for result in decided(folder, instances, semantics, seed, scheduler or workers):
                 results.append(result)
-                sys.stdout.write(printable(line(k, len(instances), result)) + "\n")
+                sys.stdout.write(printable(line(len(results) - 1, len(instances), result)) + "\n")
                 sys.stdout.flush()
         except KeyboardInterrupt:
             sys.stderr.write("workbench: interrupted; what follows is about the instances so far\n")
@@ -165,6 +177,37 @@ def contradicts(result: Result, truth: dict[tuple[str, str], str]) -> bool:
         and truth.get(key, result.answer) in DECIDED
         and truth.get(key, result.answer) != result.answer
     )
+
+
+def decided(
+    folder: Path, instances: list[Instance], semantics: str | None, seed: int, workers: int | str
+) -> Iterator[Result]:
+    """The results as they come: one after another here, or several at once on Dask's workers.
+
+    An instance whose worker is lost is decided again by another; one that takes every worker with it is an error.
+    """
+    if workers == 0:
+        yield from (decide(folder, instance, semantics, seed) for instance in instances)
+        return
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        from workbench.methods.cluster import HELP
+
+        raise BadInput(HELP) from None
+    where = (
+        {"address": workers}
+        if isinstance(workers, str)
+        else {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
+    )
+    with Client(**where) as client:  # type: ignore[no-untyped-call]
+        asked = {
+            client.submit(decide, folder.resolve(), instance, semantics, seed, pure=False): instance
+            for instance in instances
+        }
+        for future in as_completed(asked):  # type: ignore[no-untyped-call]
+            lost = Result(asked[future], "error", 0.0, f"no worker finished it: {future.status}")
+            yield future.result() if future.status == "finished" else lost
 
 
 def decide(folder: Path, instance: Instance, semantics: str | None, seed: int) -> Result:

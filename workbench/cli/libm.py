@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -159,37 +158,13 @@ def _implementation(library: Library, function: str, form: Format) -> tuple[str,
             return checked.library(), checked.numpys(function, form)
         except ValueError:
             return checked.library(), None
+    from workbench.io import runtime
+
     try:
-        onnxruntime = import_module("onnxruntime")  # it has no types
-    except ImportError:
-        raise BadInput("onnxruntime is not installed here: pip install onnxruntime") from None
-    return f"onnxruntime {onnxruntime.__version__}", _session(function, form)
-
-
-def _session(function: str, form: Format) -> Implementation | None:
-    """One operator of onnxruntime, on its CPU."""
-    import numpy as np
-    from onnx import helper
-
-    from workbench.floats.format import BINARY16, BINARY32
-
-    if form not in (BINARY16, BINARY32) or function in ("expm1", "log1p"):
-        return None
-    kind = 1 if form is BINARY32 else 10
-    tensor = helper.make_tensor_value_info
-    node = helper.make_node(function.capitalize(), ["x"], ["y"])
-    graph = helper.make_graph([node], "one", [tensor("x", kind, ["n"])], [tensor("y", kind, ["n"])])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    onnxruntime = import_module("onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception:  # noqa: BLE001  (its own exception types: no kernel for this operator and type)
-        return None
-    return lambda x: np.asarray(session.run(None, {"x": x})[0])
+        return runtime.version(), runtime.operator(function, form)
+    except ImportError as error:
+        missing = "onnx" if "onnxruntime" not in str(error) else "onnxruntime"
+        raise BadInput(f"{missing} is not installed here: pip install {missing}") from None
 
 
 def _scanned(

@@ -36,7 +36,7 @@ def _format(name: str) -> str:
     try:
         return program_of(name).name
     except ValueError as error:
-        raise typer.BadParameter(str(error).removesuffix(", or give a Semantics")) from None
+        raise typer.BadParameter(str(error).removesuffix(", or give a Format or a Semantics")) from None
 
 
 # Their names stand here too, for the help, which must not wait for NumPy; a test compares them.

@@ -49,10 +49,15 @@ SEMANTICS = Annotated[
         "--semantics",
         metavar="S",
         help="the arithmetic that the answer is about: real; onnx (the network's own float type, sums in any order); "
-        "binary64, binary32, binary16, bfloat16. By default what the query declares: real for version 1.0",
+        "binary64, binary32, binary16, bfloat16, or an 8-bit format such as e4m3fn. By default what the query "
+        "declares: real for version 1.0",
     ),
 ]
 SEED = Annotated[int, typer.Option("--seed", help="of every random choice")]
+WORKERS = Annotated[
+    int,
+    typer.Option("--workers", metavar="N", help="processes that share the search (Dask); 0: this one alone"),
+]
 RESULTS = Annotated[
     Path | None, typer.Option("--results", metavar="FILE", help="write the answer to FILE as well")
 ]
@@ -96,6 +101,7 @@ def verify(
     timeout: TIMEOUT = None,
     semantics: SEMANTICS = None,
     seed: SEED = 0,
+    workers: WORKERS = 0,
     results: RESULTS = None,
     serialise: SERIALISE = None,
     certificate: CERTIFICATE = None,
@@ -115,8 +121,10 @@ def verify(
     with faults_in_one_sentence():
         if timeout is not None and not 0 <= timeout < 1e9:
             raise BadInput(f"--timeout takes a number of seconds, 0 or more, not {timeout}")
+        if workers < 0:
+            raise BadInput(f"--workers takes a number of processes, 0 or more, not {workers}")
         start = monotonic()
-        answer, about = answer_query(query, network or [], timeout, semantics, seed)
+        answer, about = answer_query(query, network or [], timeout, semantics, seed, workers)
         if certificate is not None:
             left = None if timeout is None else max(1.0, timeout - (monotonic() - start))
             answer = _certified(answer, about, network or [], certificate, left)
@@ -173,6 +181,7 @@ def answer_query(
     timeout: float | None,
     semantics: str | None,
     seed: int,
+    workers: int = 0,
 ) -> tuple[Answer, tuple[Query, Joined] | None]:
     """The answer to a query, whatever happens meanwhile: time that runs out and interrupts are answers.
 
@@ -186,8 +195,9 @@ def answer_query(
     try:
         with stopped_after(timeout):
             from workbench.io.query import load
+            from workbench.methods.replay import SEMANTICS
             from workbench.region import RegionError
-            from workbench.verify import SEMANTICS, verify
+            from workbench.verify import verify
 
             if semantics is not None and semantics not in SEMANTICS:
                 raise BadInput(f"--semantics must be one of {', '.join(SEMANTICS)}, not {semantics!r}")
@@ -213,6 +223,7 @@ def answer_query(
                 timeout=None if timeout is None else max(0.0, timeout - (monotonic() - start)),
                 semantics=semantics or query.semantics,
                 seed=seed,
+                workers=workers,
                 name=label,
                 digest=digest,
             )

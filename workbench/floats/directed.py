@@ -12,6 +12,7 @@ import numpy as np
 
 from workbench.floats.format import BINARY64, Format
 from workbench.floats.ieee754 import OPERATIONS
+from workbench.floats.pair import kept
 from workbench.floats.rounding import round_to
 from workbench.graph import Array
 
@@ -54,7 +55,7 @@ def _directed(operation: str, operands: tuple[Any, ...], form: Format, *, upward
         inward = outcome.flags.overflow & ((value > 0) == upward)
         endless = np.isinf(_exact_infinity(operation, operands, upward=upward))
         value = np.where(inward | endless, np.inf if upward else -np.inf, value)
-    return np.asarray(np.where(np.isnan(value), np.inf if upward else -np.inf, value))
+    return kept(np.where(np.isnan(value), np.inf if upward else -np.inf, value))
 
 
 def _exact_infinity(operation: str, operands: tuple[Any, ...], *, upward: bool) -> Array:

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workbench.floats.machine import fma
-from workbench.floats.order import NAMES, Named, Order, additions, chain
+from workbench.arrays import kernels
+from workbench.floats.machine import Machine, fma
+from workbench.floats.order import NAMES, Blocked, Named, Order, additions, chain
 from workbench.graph import Array
 
 ORDERS: tuple[Named, ...] = tuple(n for n in NAMES if n != "any")
@@ -146,6 +147,9 @@ def matmul(
     if order == "blas" or x.shape[-1] == 0:
         return np.asarray(np.matmul(x, y))
     sequence = chain(order, x.shape[-1], rng)
+    done = _in_kernel(x, y, order, sequence, machine, fused)
+    if done is not None:
+        return done
     if sequence is not None:
         return _running(x, y, sequence, machine, fused)
     lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
@@ -160,6 +164,22 @@ def matmul(
             rows = machine.mul(part, y[b : b + many, None, :, :])
             out[b : b + many, first : first + step] = total(rows, order, rng, machine)
     return out.reshape(*lead, *out.shape[1:])
+
+
+def _in_kernel(
+    x: Array, y: Array, order: Order, sequence: Array | None, machine: Operations, fused: bool
+) -> Array | None:
+    """The product by `arrays.kernels`, bit for bit the same; None where they do not do it."""
+    if not isinstance(machine, Machine | Hardware):  # watched: every operation is looked at
+        return None
+    own = machine if isinstance(machine, Machine) else None
+    if sequence is not None:
+        return kernels.ordered(x, y, kernels.FUSED if fused else kernels.RUNNING, sequence, 0, own)
+    if order == "pairwise":
+        return kernels.ordered(x, y, kernels.PAIRWISE, None, 0, own)
+    if isinstance(order, Blocked):
+        return kernels.ordered(x, y, kernels.BLOCKED, None, order.size, own)
+    return None
 
 
 def _running(x: Array, y: Array, steps: Array, machine: Operations, fused: bool) -> Array:

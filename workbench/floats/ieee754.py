@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from workbench.floats.format import BINARY64, UNBOUNDED, Format, Overflow
-from workbench.floats.pair import Pair, odd_pair, round_pair, significand, two_product, two_sum
+from workbench.floats.pair import Pair, floats, kept, odd_pair, round_pair, significand, two_product, two_sum
 from workbench.floats.rounding import Mode, check_mode, is_number_of
 from workbench.graph import Array
 
@@ -65,7 +65,7 @@ def sub(
     x: Any, y: Any, form: Format = BINARY64, mode: Mode = "nearest-even", *, overflow: Overflow | None = None
 ) -> Outcome:
     """x - y, rounded once: x + (-y), as in section 5.4.1 (a NaN keeps its sign)."""
-    y = np.asarray(y, np.float64)
+    y = floats(y)
     return add(x, np.where(np.isnan(y), y, -y), form, mode, overflow=overflow)
 
 
@@ -149,7 +149,7 @@ def convert(
     m, e = significand(a)
     pair = Pair(m, np.zeros_like(m), e)
     infinite = np.where(np.isinf(a), a, 0.0)
-    return _outcome((a,), np.zeros(a.shape, bool), infinite, a, pair, form, mode, overflow)
+    return _outcome((a,), np.zeros_like(a, dtype=bool), infinite, a, pair, form, mode, overflow)
 
 
 OPERATIONS: dict[str, Callable[..., Outcome]] = {
@@ -164,7 +164,7 @@ OPERATIONS: dict[str, Callable[..., Outcome]] = {
 
 
 def _operands(*x: Any) -> tuple[Array, ...]:
-    return tuple(np.array(v) for v in np.broadcast_arrays(*(np.asarray(v, np.float64) for v in x)))
+    return tuple(v.copy() for v in np.broadcast_arrays(*(floats(v) for v in x)))
 
 
 def _sum(x: tuple[Array, Array], y: tuple[Array, ...]) -> Pair:
@@ -217,16 +217,16 @@ def _outcome(
     value = np.where(infinite != 0, np.where(infinite < 0, *ends), value)
     value = np.where(invalid, np.nan, value)
     bits = value.view(np.int64)
-    signalling = np.zeros(nan.shape, bool)
+    signalling = np.zeros_like(nan)
     for x in reversed(operands):
         code = x.view(np.int64)
         is_nan = np.isnan(x)
         bits = np.where(is_nan, code | QUIET, bits)
         signalling |= is_nan & ((code & QUIET) == 0)
-    value = np.asarray(bits).view(np.float64)
+    value = kept(bits).view(np.float64)
     if form.fixed:
         value = np.where(value == 0, 0.0, value)
-    none = np.zeros(nan.shape, bool)
+    none = np.zeros_like(nan)
     by_zero = none if by_zero is None else by_zero & ~nan
     if form.emax == UNBOUNDED or form.emin == -UNBOUNDED:
         _within_float64(value, over, under, form)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,18 @@ class Pair(NamedTuple):
     high: Array
     low: Array
     exponent: Array
+
+
+def floats(x: Any) -> Array:
+    """x as a float64 array: NumPy's, or of the library that it belongs to (CuPy), which stays as it is."""
+    if isinstance(x, np.ndarray) or not hasattr(x, "__array_function__"):
+        return np.asarray(x, np.float64)
+    return x if x.dtype == np.float64 else x.astype(np.float64)
+
+
+def kept(x: Any) -> Array:
+    """What a function of arrays returned, as an array: NumPy returns single numbers for no axes."""
+    return x if hasattr(x, "__array_function__") else np.asarray(x)
 
 
 def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
@@ -51,9 +63,9 @@ def odd_pair(a: Array, b: Array) -> Array:
     What overflows or is NaN stays as it is.
     """
     s, error = two_sum(a, b)
-    s = np.asarray(s)
+    s = floats(s)
     even = (s.view(np.int64) & 1) == 0
-    return np.asarray(
+    return floats(
         np.where(even & (error != 0) & np.isfinite(error), np.nextafter(s, np.copysign(np.inf, error)), s)
     )
 
@@ -89,12 +101,12 @@ def _rounded(pair: Pair, form: Format, mode: Mode, overflow: Overflow) -> tuple[
     below = (high == 0.5) & (low < 0)  # the number lies in the binade below
     high, low, e = np.where(below, 1.0, high), np.where(below, low * 2, low), np.where(below, e - 1, e)
     p, clip = form.precision, 60
-    free = np.full(high.shape, 2.0**-p)
+    free = np.full_like(high, 2.0**-p)
     deepest = np.clip(form.emin - e + 1, 0, clip)  # how much coarser than p bits the format is there
     n, inexact = _whole(high / free, low / free, mode, negative)
     value, top = n * free, form.emin + 1 - e  # value 2^e >= 2^emin where value >= 2^(emin - e)
     bounded = form.emin != -UNBOUNDED
-    tiny = np.zeros(high.shape, bool)
+    tiny = np.zeros_like(zero)
     if bounded and not form.fixed:
         tiny = value < np.ldexp(1.0, np.clip(top - 1, -100, 100))
     under = tiny & inexact
@@ -108,7 +120,7 @@ def _rounded(pair: Pair, form: Format, mode: Mode, overflow: Overflow) -> tuple[
         result = np.where(np.isinf(value), form.spacing, np.ldexp(np.where(np.isinf(value), 0.0, value), e))
         under = tiny & inexact
     elif bounded:
-        away = negative if mode == "down" else ~negative if mode == "up" else np.zeros(high.shape, bool)
+        away = negative if mode == "down" else ~negative if mode == "up" else np.zeros_like(zero)
         result = np.where(tiny, np.where(away, form.normal, 0.0), np.ldexp(value, np.where(tiny, 0, e)))
         inexact |= tiny
         under = tiny
@@ -118,11 +130,11 @@ def _rounded(pair: Pair, form: Format, mode: Mode, overflow: Overflow) -> tuple[
     limit = np.where(negative, -form.lowest, form.largest)
     over = (result > limit) | np.isinf(result)
     if overflow == "saturate" or mode in ("toward-zero", "to-odd"):
-        outward = np.zeros(high.shape, bool)
+        outward = np.zeros_like(zero)
     else:
-        outward = negative if mode == "down" else ~negative if mode == "up" else np.ones(high.shape, bool)
+        outward = negative if mode == "down" else ~negative if mode == "up" else np.ones_like(zero)
     result = np.where(over, np.where(outward, np.inf if form.infinities else np.nan, limit), result)
-    inexact, over, under = (np.asarray(f & ~zero) for f in (inexact | over, over, under))
+    inexact, over, under = (kept(f & ~zero) for f in (inexact | over, over, under))
     return np.where(zero, 0.0, np.copysign(result, sign)), inexact, over, under & ~over
 
 
@@ -150,5 +162,5 @@ def _whole(y: Array, rest: Array, mode: Mode, negative: Array) -> tuple[Array, A
         case "to-odd":
             more = inexact & ~odd
         case _:
-            more = np.zeros(n.shape, bool)
+            more = np.zeros_like(inexact)
     return n + more, inexact

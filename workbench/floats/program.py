@@ -18,7 +18,7 @@ import numpy as np
 
 from workbench.floats import checked
 from workbench.floats.errors import rounding_error
-from workbench.floats.format import BFLOAT16, BINARY16, BINARY32, BINARY64, Format, Overflow, ulp
+from workbench.floats.format import BFLOAT16, BINARY16, BINARY32, BINARY64, FORMATS, Format, Overflow, ulp
 from workbench.floats.machine import NEAREST, Machine, Subnormals
 from workbench.floats.order import Order, order_of
 from workbench.floats.rounding import NEAREST as TO_NEAREST
@@ -264,25 +264,40 @@ PROGRAMS: Mapping[str, Semantics] = MappingProxyType(
 )
 
 
+NARROW = tuple(name for name in FORMATS if name not in PROGRAMS)  # formats that have no program written down
 ALIASES: Mapping[str, str] = MappingProxyType(
     {"float64": "binary64", "double": "binary64", "float32": "binary32", "single": "binary32"}
     | {"float16": "binary16", "half": "binary16", "bf16": "bfloat16"}
 )
 
 
-def program_of(name: str | Semantics) -> Semantics:
-    """The float program of that name, upper case and NumPy's names included; a `Semantics` is returned as it is.
+def program_of(given: str | Format | Semantics) -> Semantics:
+    """A float program by its name, upper case and NumPy's names included; a `Semantics` is returned as it is.
+
+    A `Format`, or the name of one, means that weights and activations are stored in it and sums are made in binary32,
+    where that is wider and holds its numbers; else in binary64, or in the format itself.
 
     Raises
     ------
     ValueError
-        A name that there is no program of.
+        A name that there is no program of; a format called as another one.
     """
-    if isinstance(name, Semantics):
-        return name
-    found = ALIASES.get(str(name).lower(), str(name).lower())
-    if found not in PROGRAMS:
-        raise ValueError(
-            f"there is no number format {name!r}: choose one of {', '.join(PROGRAMS)}, or give a Semantics"
-        )
-    return PROGRAMS[found]
+    if isinstance(given, Semantics):
+        return given
+    if isinstance(given, Format):
+        form = given
+        known = FORMATS.get(form.name)
+        if known is not None and known != form:
+            raise ValueError(f"{form.name!r} is the name of another format: give this one a name of its own")
+    else:
+        name = ALIASES.get(str(given).lower(), str(given).lower())
+        if name not in FORMATS:
+            raise ValueError(
+                f"there is no number format {given!r}: choose one of {', '.join(PROGRAMS)}, {', '.join(NARROW)}, "
+                "or give a Format or a Semantics"
+            )
+        form = FORMATS[name]
+    if form.name in PROGRAMS:
+        return PROGRAMS[form.name]
+    wide = next((f for f in (BINARY32, BINARY64) if f.contains(form)), form)
+    return Semantics(form.name, form, form, wide)

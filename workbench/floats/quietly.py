@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from workbench.floats.ieee754 import QUIET, Flags, Outcome
+from workbench.floats.pair import floats, kept
 from workbench.floats.rounding import Mode, _integer, check_mode
 from workbench.graph import Array
 
@@ -25,13 +26,13 @@ def absolute(x: Any) -> Array:
 
 def copy_sign(x: Any, y: Any) -> Array:
     """X with the sign bit of y; raises no flag (5.5.1)."""
-    sign = np.asarray(y, np.float64).view(np.uint64) & np.uint64(1 << 63)
+    sign = floats(y).view(np.uint64) & np.uint64(1 << 63)
     return _with_sign(x, lambda bits: (bits & np.uint64((1 << 63) - 1)) | sign)
 
 
 def _with_sign(x: Any, change: Any) -> Array:
-    bits = np.asarray(x, np.float64).view(np.uint64)
-    return np.asarray(change(bits)).view(np.float64)
+    bits = floats(x).view(np.uint64)
+    return kept(change(bits)).view(np.float64)
 
 
 def compare(x: Any, y: Any, *, signaling: bool = False) -> tuple[Array, Array]:
@@ -48,7 +49,7 @@ def compare(x: Any, y: Any, *, signaling: bool = False) -> tuple[Array, Array]:
 
 def _loud(x: Array) -> Array:
     """Where x is a signalling NaN."""
-    return np.asarray(np.isnan(x) & ((x.view(np.int64) & QUIET) == 0))
+    return kept(np.isnan(x) & ((x.view(np.int64) & QUIET) == 0))
 
 
 def minimum(x: Any, y: Any) -> Outcome:
@@ -72,30 +73,30 @@ def maximum_number(x: Any, y: Any) -> Outcome:
 
 
 def _extremum(x: Any, y: Any, *, larger: bool, numbers: bool) -> Outcome:
-    x, y = (np.array(v) for v in np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64)))
+    x, y = (v.copy() for v in np.broadcast_arrays(floats(x), floats(y)))
     first = (x > y) | ((x == y) & ~np.signbit(x)) if larger else (x < y) | ((x == y) & np.signbit(x))
     value = np.where(first, x, y)
-    quiet = [np.asarray(np.asarray(v).view(np.int64) | QUIET).view(np.float64) for v in (x, y)]
+    quiet = [kept(v.view(np.int64) | QUIET).view(np.float64) for v in (x, y)]
     a, b = np.isnan(x), np.isnan(y)
     if numbers:
         value = np.where(a, y, np.where(b, x, value))
         value = np.where(a & b, quiet[0], value)
     else:
         value = np.where(a, quiet[0], np.where(b, quiet[1], value))
-    none = np.zeros(value.shape, bool)
+    none = np.zeros_like(value, dtype=bool)
     return Outcome(value, Flags(_loud(x) | _loud(y), none, none, none, none))
 
 
 def round_to_integral(x: Any, mode: Mode = "nearest-even") -> Outcome:
     """X rounded to an integer in its own format, with inexact (roundToIntegralExact, 5.9); keeps the sign of zeros."""
     check_mode(mode)
-    x = np.asarray(x, np.float64)
+    x = floats(x)
     inner = np.clip(np.where(np.isnan(x), 0.0, x), -(2.0**53), 2.0**53)
     value = np.copysign(_integer(inner, mode, np), x)
     value = np.where(np.abs(x) < 2.0**53, value, x)
-    value = np.where(np.isnan(x), np.asarray(x.view(np.int64) | QUIET).view(np.float64), value)
-    none = np.zeros(x.shape, bool)
-    return Outcome(value, Flags(_loud(x), none, none, none, np.asarray((value != x) & ~np.isnan(x))))
+    value = np.where(np.isnan(x), kept(x.view(np.int64) | QUIET).view(np.float64), value)
+    none = np.zeros_like(x, dtype=bool)
+    return Outcome(value, Flags(_loud(x), none, none, none, kept((value != x) & ~np.isnan(x))))
 
 
 def to_integer(x: Any, low: int, high: int, mode: Mode = "toward-zero") -> tuple[Array, Array, Array]:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from workbench.arrays import kernels
 from workbench.floats.format import BINARY16, BINARY32, BINARY64, EXPONENT, Format, Overflow, power
 from workbench.graph import Array
 
@@ -73,6 +74,8 @@ def round_to(
             return _round(_widened(x, xp), form, mode, policy, xp)
         wide = np.asarray(_widened(np.asarray(x), np))
         flat, out = wide.reshape(-1), np.empty(wide.size)
+        if kernels.round_to(flat, out, form, mode, policy):
+            return out.reshape(wide.shape)
         plain = mode == "nearest-even" and _has_magic(form) and not form.fixed
         for i in range(0, flat.size, CHUNK):
             part, to = flat[i : i + CHUNK], out[i : i + CHUNK]
@@ -96,8 +99,8 @@ def namespace(x: Any) -> Any:
 def _widened(x: Any, xp: Any) -> Any:
     if x.dtype == xp.float64:
         return x
-    if xp is not np:
-        return xp.astype(x, xp.float64)
+    if xp is not np:  # the standard's function, or the method that CuPy's arrays have
+        return xp.astype(x, xp.float64) if hasattr(xp, "astype") else x.astype(xp.float64)
     wide = x.astype(np.float64) if x.dtype.kind in "fiubV" and x.dtype.itemsize <= 8 else None
     if wide is None or (x.dtype.kind in "iu" and x.dtype.itemsize == 8 and np.any(np.abs(wide) >= 2.0**53)):
         raise ValueError(
@@ -108,7 +111,7 @@ def _widened(x: Any, xp: Any) -> Any:
 
 def _round(x: Any, form: Format, mode: Mode, overflow: Overflow, xp: Any) -> Any:
     if form == BINARY64:
-        return xp.clip(x, -form.largest, form.largest) if overflow == "saturate" else xp.asarray(x, copy=True)
+        return xp.clip(x, -form.largest, form.largest) if overflow == "saturate" else x * 1.0
     largest, beyond = form.largest, min(power(form.emax + 1), sys.float_info.max)
     inner = xp.clip(x, -beyond, beyond)
     if mode == "nearest-even" and _has_magic(form):
@@ -172,7 +175,7 @@ def _integer(y: Any, mode: Mode, xp: Any) -> Any:
     """Y rounded to an integer of float64; |y| <= 2^53."""
     match mode:
         case "nearest-even":
-            return xp.round(y)
+            return xp.rint(y) if hasattr(xp, "rint") else xp.round(y)
         case "toward-zero":
             return xp.trunc(y)
         case "up":

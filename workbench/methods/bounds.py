@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.certificate.levels import level
 from workbench.graph import Array
 from workbench.region import Region, add_up
 from workbench.semantics.affine import Linear, Relaxation
@@ -42,6 +43,11 @@ class Bounds(Mapping[str, Interval]):
     forms: Mapping[str, Linear | Relaxation]
     margins: Array | None = None
     semantics: str = "real"
+
+    @property
+    def level(self) -> str:
+        """How far it may be trusted: a level of `workbench.certificate.levels`."""
+        return level(self)
 
     def __getitem__(self, name: str) -> Interval:
         try:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.certificate.levels import level
 from workbench.floats.order import Order
 from workbench.floats.program import Semantics, program_of
 from workbench.graph import Array
@@ -60,6 +61,11 @@ class Comparison:
     """One network at one input under several float programs; the first of `outcomes` is the reference."""
 
     outcomes: tuple[Outcome, ...]
+
+    @property
+    def level(self) -> str:
+        """How far it may be trusted: a level of `workbench.certificate.levels`."""
+        return level(self)
 
     @property
     def gap(self) -> bool:

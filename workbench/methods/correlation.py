@@ -63,31 +63,31 @@ class ErrorNetwork:
     norms: dict[str, tuple[Array, float]] = field(default_factory=dict)
     spheres: dict[str, Sphere] = field(default_factory=dict)
 
-    def enter(self, name: str, rho: Array, shift: Array) -> None:
+    def enter(self, name: str, rho: Array, shift: Array | None) -> None:
         """An input's own error.  Infinite ones count nothing here: who depends on them is infinite anyway."""
-        flat = rho.reshape(rho.shape[0], -1)
-        self.source[name] = np.where(np.isfinite(flat), flat, 0.0)
-        known = shift.reshape(shift.shape[0], -1)
-        if known.any():
-            self.shift[name] = np.where(np.isfinite(known), known, 0.0)
+        self.source[name] = _finite(rho.reshape(rho.shape[0], -1))
+        if shift is not None and shift.any():
+            self.shift[name] = _finite(shift.reshape(shift.shape[0], -1))
 
-    def add(self, step: Step, form: Form, whole: Array, own: Array, shift: Array) -> None:
+    def add(self, step: Step, form: Form, whole: Array, own: Array, shift: Array | None) -> None:
         """A computed node: `whole` is |J| e_operands, `own` is rho'."""
         self.forms[step.node.name] = form
         if mixes(step, form):
             self.mixing.add(step.node.name)
         terms = roundings(step, form)
-        lost: Array = np.zeros((1, 1))
-        for operand in step.operands:
-            if terms and operand is not None and operand in self.errors:
-                lost = lost + (terms + 1) * TINY * self._finite(operand).sum(axis=1, keepdims=True)
-        if terms:
+        if not terms:
+            self.enter(step.node.name, own, shift)
+        else:
+            lost: Array = np.zeros((1, 1))
+            for operand in step.operands:
+                if operand is not None and operand in self.errors:
+                    lost = lost + (terms + 1) * TINY * self._finite(operand).sum(axis=1, keepdims=True)
             self.lost[step.node.name] = lost
-        with np.errstate(all="ignore"):
-            charge = (terms * UNIT) * whole
-        self.enter(step.node.name, own + charge, shift)
-        if terms and charge.shape[0] == 1:
-            self.charges[step.node.name] = np.where(np.isfinite(charge), charge, 0.0).reshape(-1)
+            with np.errstate(all="ignore"):
+                charge = (terms * UNIT) * whole
+                self.enter(step.node.name, own + charge, shift)
+            if charge.shape[0] == 1:
+                self.charges[step.node.name] = _finite(charge.reshape(-1))
         self._behind(step, form)
 
     def _behind(self, step: Step, form: Form) -> None:
@@ -154,8 +154,11 @@ class ErrorNetwork:
 
     def _chunk(self, name: str) -> int:
         """How many rows are carried at once."""
-        widest = max([self.plan.graph[n].size for n in [*self.plan.upstream(name), *self.plan.graph.inputs]])
-        return max(8, MEMORY // (8 * 2 * widest * self.batch))
+        key = ("widest behind", name)
+        if key not in self.plan.memo:
+            nodes = [*self.plan.upstream(name), *self.plan.graph.inputs]
+            self.plan.memo[key] = max(self.plan.graph[n].size for n in nodes)
+        return max(8, MEMORY // (8 * 2 * int(self.plan.memo[key]) * self.batch))
 
     def combined(self, target: str, rows: Array) -> Array:
         """Bounds ``(B, R)`` on ``|rows . error of target|``: the least of the forward form and of carried rows.
@@ -247,8 +250,7 @@ class ErrorNetwork:
 
     def _finite(self, name: str) -> Array:
         if name not in self.ends:
-            error = self.errors[name].reshape(self.errors[name].shape[0], -1)
-            self.ends[name] = np.where(np.isfinite(error), error, 0.0)
+            self.ends[name] = _finite(self.errors[name].reshape(self.errors[name].shape[0], -1))
         return self.ends[name]
 
     def _charge(
@@ -366,3 +368,8 @@ class ErrorNetwork:
         none = np.zeros((self.batch, 1))
         self._walk(target, (none, none, none, {target: np.asarray(row, np.float64)[None, None]}), record)
         return found
+
+
+def _finite(x: Array) -> Array:
+    known = np.isfinite(x)
+    return x if known.all() else np.where(known, x, 0.0)

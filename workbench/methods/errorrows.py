@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from workbench.graph import Array
@@ -40,7 +42,7 @@ def roundings(step: Step, form: Form) -> int:
 
 
 def _size(shape: tuple[int, ...] | None) -> int:
-    return int(np.prod(shape or (), dtype=np.int64))
+    return prod(shape or ())
 
 
 def dot(rows: Array, vectors: Array) -> Array:

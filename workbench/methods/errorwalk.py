@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -110,16 +109,20 @@ class Walk:
         asked = replace(program, activations=program.accumulator) if foreign else program
         live = tuple(None if o is None or o in held else self.errors[o] for o in step.operands)
         fixed = tuple(None if o is None else held[o][1] if o in held else reads[o][1] for o in step.operands)
+        values = self.as_stored(step, asked)
+        coarse = program.activations.unit >= COARSE
         with np.errstate(all="ignore"):
-            local = _rule(step, asked, ranges)
-            if isinstance(local.form, Slopes) and not local.form.picks and program.activations.unit >= COARSE:
-                local = replace(local, form=self.sharpened(step, asked, local.form, ranges))
+            local, inner = self._asked(step, asked, ranges, values)
             whole, rest = errors_through(local.form, live, shape)
-            moved = any(f is not None for f in fixed)
-            stored = errors_through(local.form, fixed, shape)[0] if moved else 0.0
-            shift: Array = np.zeros((1, *shape)) if local.shift is None else local.shift
-            rho = local.rho + stored
-            image = apply(self.plan, step, {**self.ranges, **{o: r for o, (r, _) in reads.items()}})
+            image = None
+            if (
+                (coarse and local is not inner)
+                or not isinstance(local.form, Linear)
+                or local.state == "stored"
+            ):
+                # of a linear map intervals of the operands say nothing that its own bounds do not, where errors are
+                # small; and where stored numbers are known, `enclosed` looks at them
+                image = apply(self.plan, step, {**self.ranges, **{o: r for o, (r, _) in reads.items()}})
             state = local.state
             if state == "stored" and (
                 foreign or (held and not program.activations.contains(program.weights))
@@ -127,35 +130,61 @@ class Walk:
                 state = (
                     "accumulated"  # a constant may come out, and is not a number of the format of activations
                 )
+            rho, shift = local.rho, local.shift
+            if any(f is not None for f in fixed):
+                rho = rho + errors_through(local.form, fixed, shape)[0]
             if state != "stored":
-                size = np.fmin(self.before[name].magnitude + whole, image.magnitude) + np.abs(shift) + rho
+                size = self.before[name].magnitude + whole
+                size = size if image is None else np.fmin(size, image.magnitude)
+                size = size + rho if shift is None else size + np.abs(shift) + rho
                 rho = rho + program.finish(raised(size), state)
             rho = _infinite_where_nan(raised(rho))
-            held_values = self.enclosed(step, asked, state, fixed)
+            held_values = self.enclosed(step, state, inner, values, fixed)
             if held_values is not None and local.state != "stored" and not local.jumps:
-                # the sign of what storing does is known
-                sharper = (held_values.rho < rho) & np.isfinite(
-                    rho
-                )  # an overflow stays one, saturated or not
-                shift = np.where(sharper, held_values.shift, shift)
-                rho = np.where(sharper, held_values.rho, rho)
-            error = _infinite_where_nan(raised(whole + np.abs(shift) + rho, 4))
-        rho, error, whole, rest, shift = (
-            np.broadcast_to(v, error.shape) for v in (rho, error, whole, rest, shift)
-        )
-        if (~np.isfinite(rho) & np.isfinite(whole)).any():
+                rho, shift = _sharper(held_values, rho, shift)
+            sizes = rho if shift is None else rho + np.abs(shift)
+            error = _infinite_where_nan(raised(whole + sizes, 4))
+        rho, whole, rest, sizes = (_spread(v, error.shape) for v in (rho, whole, rest, sizes))
+        if not np.isfinite(rho).all() and (~np.isfinite(rho) & np.isfinite(whole)).any():
             self.overflow[name] = None
         self.assumed.update(dict.fromkeys(local.assumptions))
         self.own[name] = rho
-        self.network.add(step, local.form, whole, rho + rest, shift)
-        mixing = name in self.network.mixing
-        before = [o for o in step.operands if o is not None and o in self.mixed]
+        self.network.add(
+            step, local.form, whole, rho + rest, None if shift is None else _spread(shift, error.shape)
+        )
+        mixing, before = name in self.network.mixing, any(o in self.mixed for o in step.operands)
         if mixing or before:
             self.mixed.add(name)
         if correlated and mixing and before and name in self.plan.live:
             error = self.network.correlated(name, error, self.weights(name, error))
-        self.moved[name] = raised(rho + np.abs(shift))
+        self.moved[name] = raised(sizes)
         self._close(name, error, image, self.moved[name], held_values)
+
+    def _asked(
+        self,
+        step: Step,
+        program: Semantics,
+        ranges: list[Interval | None],
+        values: dict[str, Interval] | None,
+    ) -> tuple[Local, Local | None]:
+        """The rule over `ranges`, and over the numbers that are stored, where these are known.
+
+        What a program adds depends on the numbers that it stored alone, and derivatives of a linear map on none: where
+        there is one, the second answer does for both.
+        """
+        inner = None
+        if values is not None:
+            inner = _rule(step, program, [None if o is None else values[o] for o in step.operands])
+            if isinstance(inner.form, Linear) and not inner.jumps:
+                return inner, inner
+        local = _rule(step, program, ranges)
+        if (
+            isinstance(local.form, Slopes)
+            and not local.form.picks
+            and self.program.at(step.node.name).activations.unit >= COARSE
+        ):
+            local = replace(local, form=self.sharpened(step, program, local.form, ranges))
+        return local, inner
 
     def weights(self, name: str, error: Array) -> Array | None:
         """Where a node's errors are worth to be looked at together (`methods.spheres`): before unknown slopes."""
@@ -180,6 +209,8 @@ class Walk:
         self, step: Step, program: Semantics, form: Slopes, ranges: list[Interval | None]
     ) -> Slopes:
         """Slopes averaged between real and float operands: it counts where errors are not small."""
+        if all(j is None or bool((j.lo == j.hi).all()) for j in form.slopes):
+            return form
         real = [
             None if o is None else known(self.plan, o) if o in self.plan.constants else self.before[o]
             for o in step.operands
@@ -197,31 +228,39 @@ class Walk:
         whole = np.isfinite(moved)
         return Interval(np.where(whole, low, -np.inf), np.where(whole, high, np.inf)), moved
 
-    def enclosed(
-        self, step: Step, program: Semantics, state: State, fixed: tuple[Array | None, ...]
-    ) -> Stored | None:
-        """Which numbers the node stores, where that is known of its operands (see `methods.storedvalues`).
-
-        The rule is asked once more, as if the operands' real values were their float values: what is left is t.
-        """
-        name = step.node.name
+    def as_stored(self, step: Step, program: Semantics) -> dict[str, Interval] | None:
+        """What the operands are stored as, where that is known of all of them (see `methods.storedvalues`)."""
         live = [o for o in step.operands if o is not None and o not in self.plan.constants]
         if not live or any(o not in self.floats or not self._reads_as_stored(o, program) for o in live):
             return None
-        values = {o: self.floats[o] for o in live}
-        ranges = [
-            None if o is None else values[o] if o in values else self.constant(o, program)[0]
+        return {
+            o: self.floats[o] if o in self.floats else self.constant(o, program)[0]
             for o in step.operands
-        ]
-        local = _rule(step, program, ranges)
-        apart = (
-            errors_through(local.form, fixed, step.node.shape)[0]
-            if any(f is not None for f in fixed)
-            else 0.0
-        )
-        shift = np.zeros((1, *step.node.shape)) if local.shift is None else local.shift
-        image = apply(self.plan, step, {**self.ranges, **values})
-        found = stored_values(self.program.at(name), image, shift, np.asarray(local.rho + apart), state)
+            if o is not None
+        }
+
+    def enclosed(
+        self,
+        step: Step,
+        state: State,
+        inner: Local | None,
+        values: dict[str, Interval] | None,
+        fixed: tuple[Array | None, ...],
+    ) -> Stored | None:
+        """Which numbers the node stores, where what its operands are stored as is known.
+
+        inner : the rule, asked as if the operands' real values were their float `values`: what is left is t.
+        """
+        if inner is None or values is None:
+            return None
+        name = step.node.name
+        rho = inner.rho
+        if any(f is not None for f in fixed):
+            rho = rho + errors_through(inner.form, fixed, step.node.shape)[0]
+        shift = np.zeros((1, *step.node.shape)) if inner.shift is None else inner.shift
+        live = {o: v for o, v in values.items() if o not in self.plan.constants}
+        image = apply(self.plan, step, {**self.ranges, **live})
+        found = stored_values(self.program.at(name), image, shift, np.asarray(rho), state)
         if found is not None and found.useful:
             self.floats[name] = found.values
         return found
@@ -230,16 +269,20 @@ class Walk:
         return not self.program.nodes or program.accumulator.contains(self.program.at(name).activations)
 
     def _close(
-        self, name: str, error: Array, image: Interval, rho: Array, stored: Stored | None = None
+        self, name: str, error: Array, image: Interval | None, rho: Array, stored: Stored | None = None
     ) -> None:
         """The float range, and the error that it leaves possible."""
         real = self.before[name]
         with np.errstate(all="ignore"):
-            low = np.fmax(real.lo - error, image.lo - rho)
-            high = np.fmin(real.hi + error, image.hi + rho)
+            low, high = real.lo - error, real.hi + error
+            if image is not None:
+                low, high = np.fmax(low, image.lo - rho), np.fmin(high, image.hi + rho)
+            low, high = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)
             exact = error == 0
-            low = np.where(exact, np.fmax(real.lo, image.lo), np.nextafter(low, -np.inf))
-            high = np.where(exact, np.fmin(real.hi, image.hi), np.nextafter(high, np.inf))
+            if exact.any():
+                inner = real if image is None else image
+                low = np.where(exact, np.fmax(real.lo, inner.lo), low)
+                high = np.where(exact, np.fmin(real.hi, inner.hi), high)
             if stored is not None:
                 floats = stored.values
                 low = np.fmax(low, np.minimum(real.lo, floats.lo))
@@ -247,8 +290,10 @@ class Walk:
                 apart = np.nextafter(np.maximum(floats.hi - real.lo, real.hi - floats.lo), np.inf)
                 error = np.where(np.isfinite(error), np.fmin(error, apart), error)
             lost = ~np.isfinite(error)
-            low, high = np.where(lost, -np.inf, low), np.where(lost, np.inf, high)
-            error = np.where(lost, np.inf, np.minimum(error, np.nextafter(high - low, np.inf)))
+            if lost.any():
+                low, high = np.where(lost, -np.inf, low), np.where(lost, np.inf, high)
+                error = np.where(lost, np.inf, error)
+            error = np.minimum(error, np.nextafter(high - low, np.inf))
             error = np.where(high == low, 0.0, error)
         self.ranges[name], self.errors[name] = Interval(low, high), error
 
@@ -307,5 +352,19 @@ def _stored_constant(value: Array, program: Semantics) -> tuple[Interval, Array 
     return Interval(np.where(lost, -np.inf, low), np.where(lost, np.inf, high)), apart
 
 
-def _infinite_where_nan(x: Any) -> Array:
-    return np.asarray(np.where(np.isnan(x), np.inf, x))
+def _infinite_where_nan(x: Array) -> Array:
+    lost = np.isnan(x)
+    return np.asarray(np.where(lost, np.inf, x)) if lost.any() else x
+
+
+def _sharper(stored: Stored, rho: Array, shift: Array | None) -> tuple[Array, Array]:
+    """Errors with the sign of what storing does, where that says more; an overflow stays one, saturated or not."""
+    better = (stored.rho < rho) & np.isfinite(rho)
+    return (
+        np.where(better, stored.rho, rho),
+        np.where(better, stored.shift, 0.0 if shift is None else shift),
+    )
+
+
+def _spread(x: Array, shape: tuple[int, ...]) -> Array:
+    return x if x.shape == shape else np.broadcast_to(x, shape)

@@ -203,8 +203,7 @@ def expected_errors(
         values, variances = local_variances(plan, point, program)
         for first in range(0, size, ROWS):
             rows = np.eye(size)[first : first + ROWS]
-            many = {k: np.repeat(x, len(rows), axis=0) for k, x in point.items()}
-            _, slopes = vjp(plan, many, {target: rows.reshape(len(rows), *shape)})
+            slopes = _slopes(plan, point, target, rows.reshape(len(rows), *shape))
             with np.errstate(all="ignore"):
                 parts = [
                     (slopes[k] ** 2 * variances[k]).reshape(len(rows), -1).sum(axis=1)
@@ -215,3 +214,17 @@ def expected_errors(
         moved = (values[target] - exactly[min(s, len(exactly) - 1)]).reshape(-1)
         found[s] = np.sqrt(found[s] + moved**2)
     return found.reshape(count, *shape)
+
+
+def _slopes(plan: Plan, point: dict[str, Array], target: str, rows: Array) -> dict[str, Array]:
+    """The gradients of rows at a point by node, ``(R, *shape)`` each.
+
+    A value that does not depend on the input is one for all rows, and its gradient would be the rows' sum: then they
+    are taken one by one.
+    """
+    many = {k: np.repeat(x, len(rows), axis=0) for k, x in point.items()}
+    _, found = vjp(plan, many, {target: rows})
+    if all(len(v) == len(rows) for v in found.values()):
+        return dict(found)
+    single = [vjp(plan, point, {target: row[None]})[1] for row in rows]
+    return {k: np.concatenate([one[k] for one in single]) for k in found}

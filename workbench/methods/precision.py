@@ -18,9 +18,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from workbench.certificate.levels import level
 from workbench.floats.bits import width
-from workbench.floats.format import BINARY32, BINARY64, FORMATS
-from workbench.floats.program import PROGRAMS, Semantics, Unbounded, program_of
+from workbench.floats.program import Semantics, Unbounded, program_of
 from workbench.graph import Array
 from workbench.methods.bounds import Bounds
 from workbench.methods.crown import crown
@@ -75,6 +75,11 @@ class Precision:
     margin: float
     proofs: int
     holds: bool
+
+    @property
+    def level(self) -> str:
+        """How far it may be trusted: a level of `workbench.certificate.levels`."""
+        return level(self)
 
     def __repr__(self) -> str:
         told = "proved" if self.holds else "not proved"
@@ -200,18 +205,10 @@ def candidates_of(given: Sequence[str | Semantics]) -> list[Semantics]:
     ValueError
         None, an unknown one, or programs of single nodes.
     """
-    programs = sorted((_candidate(c) for c in given), key=lambda p: -_width(p))
+    programs = sorted((program_of(c) for c in given), key=lambda p: -_width(p))
     if not programs or any(p.nodes for p in programs):
         raise ValueError("candidates are one or more programs without programs for single nodes")
     return programs
-
-
-def _candidate(given: str | Semantics) -> Semantics:
-    if isinstance(given, Semantics) or given in PROGRAMS or given not in FORMATS:
-        return program_of(given)
-    form = FORMATS[given]
-    wide = next((f for f in (BINARY32, BINARY64) if f.contains(form)), form)
-    return Semantics(given, form, form, wide)
 
 
 def _width(program: Semantics) -> int:

@@ -18,7 +18,9 @@ import flint
 import numpy as np
 
 from workbench.arrays.balls import above, below
-from workbench.floats.program import program_of
+from workbench.certificate.levels import level
+from workbench.floats.format import Format
+from workbench.floats.program import NARROW, PROGRAMS, Semantics, program_of
 from workbench.floats.rounding import round_to
 from workbench.graph import Array
 from workbench.methods.ibp import ibp
@@ -31,6 +33,7 @@ from workbench.spec import Constraint, Disjunction, Ends, float_of
 EXACT = 1_000_000  # multiplications beyond which a point is enclosed by intervals, not run in rationals
 PRECISION = 200  # bits of the balls
 OWN = "onnx"  # the network's own float program
+SEMANTICS = ("real", OWN, *PROGRAMS, *NARROW)
 Enclosure = tuple[tuple[Fraction, Fraction], ...]
 
 
@@ -55,6 +58,11 @@ class Counterexample:
     outputs: Array
     holds: Mapping[str, int]
     replayed: Literal["rationals", "balls", "intervals"]
+
+    @property
+    def level(self) -> str:
+        """How far it may be trusted: a level of `workbench.certificate.levels`."""
+        return level(self)
 
     @property
     def semantics(self) -> tuple[str, ...]:
@@ -157,7 +165,7 @@ def replay(
     x: Array,
     *,
     ends: Ends | None = None,
-    program: str = OWN,
+    program: str | Semantics = OWN,
     box: Box | None = None,
 ) -> Counterexample | None:
     """What is surely true of the point of the region that is nearest to x; None where it is no counterexample.
@@ -169,7 +177,7 @@ def replay(
     spec : unsafe outputs.
     x : a suspected counterexample, in the input's shape.
     ends : the region's exact ends where `region` was rounded outward.
-    program : the float program to run: "onnx" (the network's own type), or a name of `semantics.ieee`.
+    program : the float program to run: "onnx" (the network's own type), a number format's name, or a `Semantics`.
     box : `Box` of this region, where there are many points to replay.
     """
     name = plan.graph.inputs[0]
@@ -193,11 +201,45 @@ def replay(
     if multiplications(plan) <= EXACT:
         enclosure, replayed = exactly(plan, point, region.shape) or (enclosure, replayed)
     in_reals = happens(spec, enclosure)
-    holds = {k: v for k, v in (("real", in_reals), (program, in_floats)) if v is not None}
+    holds = {k: v for k, v in (("real", in_reals), (label(program), in_floats)) if v is not None}
     return Counterexample(point, given, enclosure, outputs, holds, replayed) if holds else None
 
 
-def float_outputs(plan: Plan, given: Array, program: str = OWN) -> Array:
+def meaning_of(given: str | Format | Semantics) -> str | Semantics:
+    """What a verdict is asked to be about: "real", "onnx", a format's name, or a program.
+
+    Raises
+    ------
+    ValueError
+        There is none, or it is called as another one.
+    """
+    if not isinstance(given, Format | Semantics):
+        if given in SEMANTICS:
+            return given
+        raise ValueError(
+            f"the semantics must be one of {', '.join(SEMANTICS)}, a Format or a Semantics, not {given!r}"
+        )
+    program = program_of(given)
+    if program.name in SEMANTICS and (program.name in ("real", OWN) or program_of(program.name) != program):
+        raise ValueError(
+            f"{program.name!r} is the name of another semantics: give this one a name of its own"
+        )
+    return program
+
+
+def label(program: str | Semantics) -> str:
+    """What a verdict calls a float program: its name, and its order of sums where that is not any."""
+    if isinstance(program, str):
+        return program
+    fused = {"maybe": "", "always": ", always with FMA", "never": ", never with FMA"}[program.fma]
+    return (
+        program.name
+        if program.order == "any" and not fused
+        else f"{program.name}, sums in {program.order} order{fused}"
+    )
+
+
+def float_outputs(plan: Plan, given: Array, program: str | Semantics = OWN) -> Array:
     """The first output for one input, as a float program computes it."""
     name, output = plan.graph.inputs[0], plan.graph.outputs[0]
     inputs = {name: given[None]}

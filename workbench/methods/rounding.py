@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from workbench.floats.format import Format
 from workbench.floats.program import Semantics, Unbounded, program_of
 from workbench.graph import Array, GraphError
 from workbench.methods.bounds import Bounds
@@ -34,7 +35,7 @@ Correlate = Literal["needed", "all", "outputs", "none"]
 def rounding(
     plan: Plan,
     before: Bounds,
-    program: str | Semantics = "binary32",
+    program: str | Format | Semantics = "binary32",
     *,
     inputs: Inputs = "rounded",
     correlate: Correlate = "needed",
@@ -46,7 +47,7 @@ def rounding(
     ----------
     plan : the network.
     before : sound real bounds of every node over the regions; the tighter they are, the tighter is the result.
-    program : "binary64", "binary32", "binary16", "bfloat16" or a `Semantics`: the float program.  Its order of sums,
+    program : a number format or its name, or a `Semantics`: the float program (see `program_of`).  Its order of sums,
         its mode of rounding and its programs for single nodes are taken as they are; "any" order is the default.
     inputs : "rounded": the program is given the real input rounded to its format; an input that is already a number of
         the format is its own rounding, so that such runs are covered too.  "exact": only such inputs are meant.

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from workbench.certificate.levels import level
 from workbench.floats.format import Format, ulp
 from workbench.floats.program import Semantics
 from workbench.graph import Array
@@ -59,6 +60,11 @@ class RoundingBounds(Mapping[str, Array]):
     real: Bounds
     trace: Callable[[str, int, int], list[Share]]
     combine: Callable[[str, Array], Array]
+
+    @property
+    def level(self) -> str:
+        """How far it may be trusted: a level of `workbench.certificate.levels`."""
+        return level(self)
 
     def __getitem__(self, name: str) -> Array:
         try:

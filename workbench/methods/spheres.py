@@ -111,11 +111,11 @@ def norm(
         if not live.size:
             continue
         scaled, box = scaled[:, live], box[live]
-        gram = scaled.T @ scaled
         sphere = None if closing else spheres.get(name)
         if sphere is None:
-            total += _box(gram, scaled, box)
+            total += _box_alone(scaled, box)
             continue
+        gram = scaled.T @ scaled
         rest = sphere.apart[live]
         by_ball = sphere.radius * _largest(gram, scaled, sphere.scale[live])
         total += min(_box(gram, scaled, box), _box(gram, scaled, rest) + by_ball)
@@ -135,6 +135,25 @@ def _box(gram: Array, scaled: Array, box: Array) -> float:
     return float(np.sqrt(raised(found, 2 * len(box) + k))) + len(box) * SQUARES * (
         1 + float(box.max(initial=0.0))
     )
+
+
+def _box_alone(scaled: Array, box: Array) -> float:
+    """The same, of a matrix that nothing else is asked about: by a product in float32, in half the time.
+
+    With h = scaled box over its largest element, float32 is off by k 2^-24 (|h|' |h|) and a little in its Gram matrix,
+    which sums to that times sum_i (sum_j |h_ij|)^2; what underflows is below 2^-100 each.
+    """
+    h = scaled * box
+    size = np.abs(h)
+    top = float(size.max(initial=0.0))
+    if not np.isfinite(top) or top < 2.0**-900:
+        return _box(scaled.T @ scaled, scaled, box)
+    narrow = (h / top).astype(np.float32)
+    gram = np.abs(narrow.T @ narrow)
+    k, n = len(scaled) + 8, len(box)
+    slack = k * 2.0**-23 * float(np.square(size.sum(axis=1) / top).sum()) + n * n * 2.0**-100
+    found = float(gram.sum(axis=1, dtype=np.float64).sum()) + slack
+    return float(raised(top * np.sqrt(raised(found, 2 * n + k)), 8)) + n * SQUARES * (1 + float(box.max()))
 
 
 def _largest(gram: Array, scaled: Array, scale: Array) -> float:
