@@ -119,7 +119,13 @@ class Live(HasTraits):
 
     @validate("format")
     def _known_format(self, proposal: Any) -> str:
-        return program_of(proposal["value"]).name
+        name = program_of(proposal["value"]).name
+        if name not in FORMATS:
+            raise ValueError(
+                f"the model shows {', '.join(FORMATS)}; model.rounding({name!r}) and "
+                f"model.verify(spec, semantics={name!r}) take {name}"
+            )
+        return name
 
     @validate("overlay")
     def _known_overlay(self, proposal: Any) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from traitlets import HasTraits
 
 from workbench import reproduce, settings
-from workbench.floats.format import FORMATS as NUMBERS
+from workbench.floats.format import Format
 from workbench.floats.program import Semantics, program_of
 from workbench.graph import Array, Graph
 from workbench.live import FORMATS
@@ -148,7 +148,7 @@ class Model(Shown):
 
     def rounding(
         self,
-        format: str | Semantics | None = None,
+        format: str | Format | Semantics | None = None,
         region: Region | None = None,
         progress: Progress | None = None,
         *,
@@ -158,14 +158,14 @@ class Model(Shown):
 
         Parameters
         ----------
-        format : "binary64", "binary32", "binary16" or "bfloat16", or a `Semantics`; by default the model's.
+        format : a number format's name, a `floats.Format`, or a `Semantics`; by default the model's.
         region, progress, eps : as in `bounds`.
 
         Returns
         -------
         `RoundingBounds`: name -> bound on |float value - real value|, ``(B, *shape)``.
         """
-        program = _program(format or str(self.format))
+        program = program_of(format or str(self.format))
         return self.network.rounding(program, self._where(region, eps), progress)
 
     def compare_semantics(self, x: Array | None = None, semantics: Sequence[Case] = FIRST) -> Comparison:
@@ -187,12 +187,13 @@ class Model(Shown):
         spec: Wanted | Property | str | Path,
         region: Region | None = None,
         *,
-        semantics: str = "real",
+        semantics: str | Format | Semantics = "real",
         timeout: float | None = None,
         seed: int = 0,
         progress: Progress | None = None,
         trees: tuple[Any, ...] | str | Path = (),
         certify: bool = False,
+        workers: int | Any | None = None,
     ) -> Verdict:
         """Decide whether some input of the region leads to outputs that are not wanted.
 
@@ -200,13 +201,15 @@ class Model(Shown):
         ----------
         spec : what the outputs should be (see `workbench.wanted`), or a VNN-LIB property, read or as a path.
         region : by default the model's; a property says itself where inputs lie.
-        semantics : "real", "onnx" (the network's own float program), or a number format.
+        semantics : "real", "onnx" (the network's own float program), a number format's name ("e4m3fn": operands in it,
+            sums in binary32), a `floats.Format`, or a `Semantics`.
         timeout : seconds; None for no limit.
         seed : of every random choice.
         progress : called with (fraction done, words); may raise `KeyboardInterrupt` to stop.
         trees : of an earlier verdict (`Verdict.trees`), or a file that it was saved to: to go on with.
         certify : whether to make a certificate (`Verdict.certificate`) and have the exact checker accept it; what it
             does not accept becomes unknown. `Verdict.save_certificate` writes it, `wb.certificate_view` shows it.
+        workers : how many processes of this machine share the search, or a Dask `Client`; None for this one alone.
 
         Returns
         -------
@@ -217,13 +220,11 @@ class Model(Shown):
         RegionError, SpecificationError, ValueError, FileNotFoundError
             A region, a property, a semantics, a timeout or a file of trees that there is not, or that does not fit.
         """
-        from workbench.verify import SEMANTICS, verify
+        from workbench.methods.replay import meaning_of
+        from workbench.verify import verify
 
         _checked_region(region)
-        if semantics not in SEMANTICS:
-            raise ValueError(
-                f"the semantics must be one of {', '.join(SEMANTICS)}, not {_other_program(semantics)}"
-            )
+        meaning_of(semantics)
         _check_timeout(timeout)
         if isinstance(trees, str | Path) and not Path(trees).is_file():
             raise FileNotFoundError(
@@ -238,6 +239,7 @@ class Model(Shown):
             "progress": progress,
             "trees": trees,
             "certify": certify,
+            "workers": workers,
         }
         return verify(self.network, region, spec, name=self.name, digest=self.sha256, **options)  # type: ignore[arg-type]
 
@@ -349,28 +351,6 @@ def _checked_region(region: Region | None, other: str = "") -> Region | None:
     raise RegionError(
         f"a Region is expected, not {type(region).__name__}: wb.ball(x, eps) or wb.box(lower, upper){other}"
     )
-
-
-def _program(given: str | Semantics) -> Semantics:
-    """The float program; where the name is only a format's, the error has the line that makes a program of it."""
-    try:
-        return program_of(given)
-    except ValueError as error:
-        name = str(given).lower()
-        if name not in NUMBERS:
-            raise
-        raise ValueError(
-            f"{error}: from workbench.floats.program import Semantics; from workbench.floats import FORMATS as F; "
-            f'model.rounding(Semantics("{name}", F["{name}"], F["{name}"], F["binary32"]))'
-        ) from None
-
-
-def _other_program(given: Any) -> str:
-    """A semantics that `verify` does not know, and what decides linear constraints in it, where it is a format."""
-    name = given.name if isinstance(given, Semantics) else str(given)
-    if name not in NUMBERS:
-        return repr(name)
-    return f"{name!r}. For linear constraints, model.cheapest_formats(spec, candidates=[{name!r}]).holds decides it"
 
 
 def _check_timeout(given: Any) -> None:

@@ -23,16 +23,17 @@ MARKS: Mapping[str, tuple[str, str]] = {
     "unknown": ("?", "#666666"),
 }
 LISTED = 12  # numbers of an input or output that are listed
+ANY = "sums in any order, with or without FMA"
 MEANING: Mapping[str, str] = {
     "real": "in real arithmetic (the weights are the numbers in the file)",
-    "onnx": "in the network's own float program, sums in any order, with or without FMA",
+    "onnx": f"in the network's own float program, {ANY}",
 }
 
 
 def meaning(semantics: str) -> str:
     """The semantics in words: ``in real arithmetic ...``."""
-    program = f"in the float program {semantics}, sums in any order, with or without FMA"
-    return MEANING.get(semantics, program)
+    program = f"in the float program {semantics}"
+    return MEANING.get(semantics, program if ", sums in " in semantics else f"{program}, {ANY}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,11 +18,14 @@ from typing import Any
 import numpy as np
 
 from workbench.certificate.attach import certified
-from workbench.floats.program import PROGRAMS
-from workbench.methods import attack, branch, treefile
+from workbench.floats.format import Format
+from workbench.floats.program import Semantics, program_of
+from workbench.io import runtime
+from workbench.methods import attack, branch, cluster, treefile
 from workbench.methods.bisect import Halved, bisect, unsplit
+from workbench.methods.dense import Boxes
 from workbench.methods.named import find_bounds
-from workbench.methods.progress import Cancelled
+from workbench.methods.progress import Cancelled, until
 from workbench.methods.replay import (
     EXACT,
     OWN,
@@ -30,7 +33,9 @@ from workbench.methods.replay import (
     enclosed,
     exact_ends,
     exactly,
+    label,
     may_happen,
+    meaning_of,
     multiplications,
     replay,
 )
@@ -43,7 +48,6 @@ from workbench.verdict import Status, Verdict
 from workbench.wanted import SpecificationError, Wanted, property_of
 
 Progress = Callable[[float, str], None]
-SEMANTICS = ("real", OWN, *PROGRAMS)
 TYPES = {"float32": "binary32", "float64": "binary64", "float16": "binary16"}
 ATTACK = 0.2  # the share of the time that the attack may take
 REAL: tuple[str, ...] = (
@@ -79,13 +83,14 @@ def verify(
     spec: Wanted | Property | str | Path,
     *,
     timeout: float | None = None,
-    semantics: str = "real",
+    semantics: str | Format | Semantics = "real",
     seed: int = 0,
     progress: Progress | None = None,
     name: str | None = None,
     digest: str | None = None,
     trees: tuple[Any, ...] | str | Path = (),
     certify: bool = False,
+    workers: int | Any | None = None,
 ) -> Verdict:
     """Decide whether some input of the region leads to outputs that are not wanted.
 
@@ -95,12 +100,14 @@ def verify(
     region : where the inputs may lie; None where `spec` says it itself (a property file).
     spec : what the outputs should be (`workbench.wanted`), a `Property`, or the path of a VNN-LIB file.
     timeout : seconds; None for no limit.
-    semantics : "real", "onnx" (the network's own float program, sums in any order), or a number format.
+    semantics : "real", "onnx" (the network's own float program, sums in any order), a number format's name, a `Format`,
+        or a `Semantics`.
     seed : of every random choice.
     progress : called with (fraction done, words); may raise `KeyboardInterrupt` to stop.
     name, digest : what the network is called, and the SHA-256 of its file.
     trees : of an earlier verdict (`Verdict.trees`, gone on with in place), or a file that it was saved to: to resume.
     certify : also make a certificate, which the exact checker must accept: what it does not is unknown.
+    workers : processes that share the search (`methods.cluster`), or a `distributed.Client`; None for this one alone.
 
     Returns
     -------
@@ -114,8 +121,7 @@ def verify(
         A semantics that there is not; trees of another network, region or property.
     """
     start = monotonic()
-    if semantics not in SEMANTICS:
-        raise ValueError(f"the semantics must be one of {', '.join(SEMANTICS)}, not {semantics!r}")
+    meant = meaning_of(semantics)
     plan = network.plan
     shape = network.input_shape  # raises where there are several inputs
     if plan.graph[plan.graph.inputs[0]].dtype not in TYPES:
@@ -127,19 +133,22 @@ def verify(
     asked = property_of(_read(spec), region, inputs, outputs)
     trees = treefile.load(trees, plan.graph.digest) if isinstance(trees, str | Path) else trees
     whole: list[_Found] = []
-    for k, case in enumerate(asked.cases):
-        left = None if timeout is None else max(0.0, start + timeout - monotonic())
-        tree = trees[k] if k < len(trees) else None
-        try:
-            found = _decide(network, case, semantics, left, seed, progress, tree)
-        except (KeyboardInterrupt, Cancelled):
-            found = _Found(reason="it was interrupted", interrupted=True, tree=tree)
-        except MemoryError as error:
-            found = _Found(reason=f"it needs more memory than there is: {error}", tree=tree)
-        whole.append(found)
-        if found.status == "falsified" or found.interrupted:
-            break
-    verdict = _together(asked, whole, semantics, name or network.graph.name, digest or network.graph.digest)
+    with cluster.crew(workers) as crew:
+        for k, case in enumerate(asked.cases):
+            left = None if timeout is None else max(0.0, start + timeout - monotonic())
+            tree = trees[k] if k < len(trees) else None
+            try:
+                found = _decide(network, case, meant, left, seed, progress, tree, crew)
+            except (KeyboardInterrupt, Cancelled):
+                found = _Found(reason="it was interrupted", interrupted=True, tree=tree)
+            except MemoryError as error:
+                found = _Found(reason=f"it needs more memory than there is: {error}", tree=tree)
+            whole.append(found)
+            if found.status == "falsified" or found.interrupted:
+                break
+    verdict = _together(
+        asked, whole, label(meant), name or network.graph.name, digest or network.graph.digest
+    )
     verdict = replace(verdict, seconds=monotonic() - start)
     return certified(verdict, network.graph, timeout and start + timeout) if certify else verdict
 
@@ -182,11 +191,12 @@ def _together(asked: Property, whole: list[_Found], semantics: str, name: str, d
 def _decide(
     network: Network,
     case: Case,
-    semantics: str,
+    semantics: str | Semantics,
     timeout: float | None,
     seed: int,
     progress: Progress | None,
     tree: Any,
+    crew: cluster.Crew | None,
 ) -> _Found:
     """One box."""
     start = monotonic()
@@ -194,14 +204,11 @@ def _decide(
     def left() -> float | None:
         return None if timeout is None else max(0.0, timeout - (monotonic() - start))
 
-    if timeout is not None and timeout <= 0:
-        return _Found(reason="the time ran out", timed_out=True, tree=tree)
-    plan = network.plan
+    plan, told = network.plan, until(None if timeout is None else start + timeout, progress)
     region = case.region.reshape(network.input_shape)
     if region.batch != 1:
         raise SpecificationError("a property is decided over one region: give them one at a time")
-    if progress is not None:
-        progress(0.0, "attack")
+    told(0.0, "attack")
     if tree is None:
         share = None if timeout is None else ATTACK * timeout
         hit = attack.search(
@@ -213,15 +220,13 @@ def _decide(
         return sure
     unsafe, assumptions, reason = case.unsafe, tuple(REAL), ""
     if semantics != "real":
-        if progress is not None:
-            progress(0.0, "rounding errors")
-        unsafe, assumptions, reason = _with_room(network, region, case.unsafe, semantics)
+        unsafe, assumptions, reason = _with_room(network, region, case.unsafe, semantics, told)
         if reason:
             return _Found(reason=reason, method="rounding bounds")
     judge = partial(_judged, plan, case, region, semantics=semantics, assumptions=assumptions)
-    search = partial(_searched, plan, region, unsafe, judge, left, seed, progress, tree)
+    search = partial(_searched, plan, region, unsafe, judge, left, seed, progress, tree, crew)
     if not region.is_box and tree is None:  # splitting is of boxes; lines use the ball's own shape
-        return _of_a_ball(region, judge(unsplit(plan, region, unsafe)), search)
+        return _of_a_ball(region, judge(unsplit(plan, region, unsafe, told)), search)
     return search()
 
 
@@ -232,7 +237,12 @@ def _of_a_ball(region: Region, whole: _Found, search: Callable[[], _Found]) -> _
     parts = search()
     if parts.status == "unknown":
         parts.bound = max((f.bound for f in (parts, whole) if f.bound is not None), default=None)
-        parts.reason += f" (parts of the ball's box are searched, not of the ball in the {region.norm} norm)"
+        if parts.tree is None or any(
+            isinstance(b.boxes, Boxes) for b in parts.tree.open
+        ):  # else of the ball itself
+            parts.reason += (
+                f" (parts of the ball's box are searched, not of the ball in the {region.norm} norm)"
+            )
     return parts
 
 
@@ -245,11 +255,12 @@ def _searched(
     seed: int,
     progress: Progress | None,
     tree: Any,
+    crew: cluster.Crew | None,
 ) -> _Found:
     """Branch and bound of the box; where that has no answer of its own, halving it."""
     found = judge(
         branch.verify(
-            plan, region, unsafe, timeout=left(), seed=seed, semantics="real", progress=progress, tree=tree
+            plan, region, unsafe, timeout=left(), seed=seed, progress=progress, tree=tree, crew=crew
         )
     )
     if tree is not None and tree.loaded and found.status != "falsified":
@@ -298,7 +309,7 @@ def _judged(
     case: Case,
     region: Region,
     outcome: branch.Outcome | Halved,
-    semantics: str,
+    semantics: str | Semantics,
     assumptions: tuple[str, ...],
 ) -> _Found:
     """What branch and bound found, its counterexample replayed: nothing is falsified that was not."""
@@ -316,7 +327,7 @@ def _judged(
     if outcome.candidate is not None:
         program = OWN if semantics == "real" else semantics
         hit = replay(plan, region, case.unsafe, outcome.candidate, ends=case.ends, program=program)
-        if hit is not None and semantics in hit.holds:
+        if hit is not None and label(semantics) in hit.holds:
             return _falsified(hit, "branch and bound", outcome)
     if outcome.status == "verified":
         found.status = "verified"
@@ -332,26 +343,31 @@ def _judged(
 
 
 def _with_room(
-    network: Network, region: Region, unsafe: Disjunction, semantics: str
+    network: Network, region: Region, unsafe: Disjunction, semantics: str | Semantics, progress: Progress
 ) -> tuple[Disjunction, tuple[str, ...], str]:
     """The real question that settles the one about floats, what that assumes, and why not where there is none."""
     program = program_for(network, semantics)
-    bounds = find_bounds(network.plan, network.regions(region), "crown")
-    errors = rounding(network.plan, bounds, program, inputs="rounded")
+    bounds = find_bounds(network.plan, network.regions(region), "crown", progress)
+    errors = rounding(network.plan, bounds, program, inputs="rounded", progress=progress)
     e = errors.output.reshape(-1)
     if not np.isfinite(e).all():
         where = f" (first at {errors.overflow[0]!r})" if errors.overflow else ""
         return (
             unsafe,
             (),
-            f"a value may overflow in {program}{where}, so that its rounding error has no bound",
+            f"a value may overflow in {label(program)}{where}, so that its rounding error has no bound",
         )
     exact = [Fraction(v) for v in e.tolist()]
     said = (
         *REAL[1:],
-        f"the float program is {program}, given the input rounded to its type",
+        f"the float program is {label(program)}, given the input rounded to its type",
         *errors.assumptions,
     )
+    if semantics == OWN:
+        said = (*said, *runtime.ledger(program_of(program), errors.assumptions))
+    untrue = [a for a in said if "NOT TRUE" in a]
+    if untrue:
+        return unsafe, (), f"what would have to be assumed is known to be false here: {untrue[0]}"
     return tuple(tuple(_wider(c, exact) for c in every) for every in unsafe), said, ""
 
 
@@ -360,8 +376,8 @@ def _wider(c: Constraint, errors: list[Fraction]) -> Constraint:
     return Constraint(c.coefficients, c.bound + room, c.strict)
 
 
-def program_for(network: Network, semantics: str) -> str:
-    """The name of the float program that a semantics is about.
+def program_for(network: Network, semantics: str | Semantics) -> str | Semantics:
+    """The float program that a semantics is about, or its name.
 
     Raises
     ------

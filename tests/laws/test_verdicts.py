@@ -83,7 +83,7 @@ def patience(batches: int) -> Progress:
 
     def count(share: float, words: str) -> None:
         nonlocal left
-        left -= 1
+        left -= "parts" in words
         if left < 0:
             raise Cancelled
 

@@ -45,7 +45,7 @@ def after(calls: int, what: type[BaseException]) -> Progress:
 
     def stop(share: float, words: str) -> None:
         nonlocal left
-        left -= words != "attack"
+        left -= "parts" in words
         if left < 0:
             raise what
 

@@ -120,11 +120,11 @@ class Ascent:
             else:
                 form = self.scene.forms[name]
                 if isinstance(form, Linear):
-                    pieces, plus = _linear(step, form, a)
+                    pieces, plus = through_linear(step, form, a)
                     added = np.asarray(plus)
                 else:
                     self.signed[name] = a > 0
-                    pieces, added = _lines(step, form, a, self.part)
+                    pieces, added = through_lines(step, form, a, self.part)
                 constant = constant + added
             for operand, piece in pieces:
                 if operand is None:
@@ -168,7 +168,7 @@ class Ascent:
                 values[name] = np.broadcast_to(total, (self.count, *step.node.shape))
                 continue
             positive = self.signed.get(name)
-            low, high = (_at(step, form, side, operands, self.part) for side in (form.lower, form.upper))
+            low, high = (value_of(step, form, side, operands, self.part) for side in (form.lower, form.upper))
             values[name] = low if positive is None else np.where(positive, low, high)
 
     def _value(self, values: dict[str, Array], operand: str | None) -> Array | None:
@@ -282,7 +282,10 @@ def _orders(plan: Plan, target: str, knots: tuple[str, ...]) -> tuple[list[Step]
     return back, [s for s in plan.steps if s.node.name in needed and s.node.name in plan.live]
 
 
-def _linear(step: Step, form: Linear, a: Array) -> tuple[list[tuple[str | None, Array]], Array | float]:
+def through_linear(
+    step: Step, form: Linear, a: Array
+) -> tuple[list[tuple[str | None, Array]], Array | float]:
+    """A linear node: coefficients for its operands, and what its bias adds."""
     n = len(a)
     added: Array | float = 0.0
     if form.bias is not None:
@@ -295,7 +298,7 @@ def _linear(step: Step, form: Linear, a: Array) -> tuple[list[tuple[str | None, 
     return pieces, added
 
 
-def _lines(
+def through_lines(
     step: Step, form: Relaxation, a: Array, part: Array
 ) -> tuple[list[tuple[str | None, Array]], Array]:
     """A nonlinear node without choices: as `semantics.backward` does it, uncharged."""
@@ -321,7 +324,7 @@ def _lines(
     return pieces, added
 
 
-def _at(step: Step, form: Relaxation, side: Lines, operands: list[Array | None], part: Array) -> Array:
+def value_of(step: Step, form: Relaxation, side: Lines, operands: list[Array | None], part: Array) -> Array:
     """The values of one side's lines."""
     n = len(part)
     total = pick(np.broadcast_to(side.offset, (len(side.offset), *step.node.shape)), part, n)

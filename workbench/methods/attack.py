@@ -14,8 +14,9 @@ from time import monotonic
 
 import numpy as np
 
+from workbench.floats.program import Semantics
 from workbench.graph import Array
-from workbench.methods.replay import OWN, Box, Counterexample, replay
+from workbench.methods.replay import OWN, Box, Counterexample, label, replay
 from workbench.op import UnsupportedOperator
 from workbench.region import Region
 from workbench.semantics import real
@@ -36,7 +37,7 @@ def search(
     *,
     seed: int = 0,
     timeout: float | None = None,
-    semantics: str = "real",
+    semantics: str | Semantics = "real",
     ends: Ends | None = None,
     rounds: int = ROUNDS,
 ) -> Counterexample | None:
@@ -49,7 +50,7 @@ def search(
     spec : unsafe outputs, over the first output flattened.
     seed : of the random starts: the same seed finds the same counterexample, unless time runs out.
     timeout : seconds after which to stop; None for no limit.
-    semantics : "real"; "onnx" (the network's own float program); or "binary64", "binary32", "binary16", "bfloat16".
+    semantics : "real"; "onnx" (the network's own float program); a number format's name; or a `Semantics`.
     ends : the region's exact ends where `region` was rounded outward (`spec.Case.ends`).
     rounds : how often to start anew.
 
@@ -77,7 +78,7 @@ class _Hunt:
         plan: Plan,
         region: Region,
         spec: Disjunction,
-        semantics: str,
+        semantics: str | Semantics,
         ends: Ends | None,
         deadline: float | None,
     ) -> None:
@@ -231,7 +232,7 @@ class _Hunt:
         order = [i for i in np.argsort(score, kind="stable") if near[i]][:REPLAYS]
         for i in order:
             found = replay(self.plan, self.region, self.spec, x[i], program=program, box=self.box)
-            if found is not None and self.semantics in found.holds:
+            if found is not None and label(self.semantics) in found.holds:
                 return found
             if self.late():
                 break

@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench.graph import Array
 from workbench.methods.crown import crown
-from workbench.methods.progress import Cancelled, Progress
+from workbench.methods.progress import Cancelled, OutOfTime, Progress, until
 from workbench.methods.replay import replay
 from workbench.region import Region
 from workbench.semantics import real
@@ -71,19 +71,18 @@ def bisect(
     done, best, stuck = 0.0, -np.inf, False
     while boxes:
         left = f"with {len(boxes):,} of {seen + len(boxes):,} boxes open"
-        late = deadline is not None and monotonic() >= deadline
-        if late or (deadline is None and seen >= MOST):
-            why = "the time ran out" if late else "it was given up"
-            return Halved("unknown", best, f"{why} {left}", leaves, timed_out=late)
+        if deadline is None and seen >= MOST:
+            return Halved("unknown", best, f"it was given up {left}", leaves)
         part, boxes = boxes[-BATCH:], boxes[:-BATCH]
         seen += len(part)
         low, high = (np.stack([p[k] for p in part]) for k in (0, 1))
         try:
-            if progress is not None:
-                progress(min(done, 1.0), f"{seen:,} boxes, {len(boxes):,} open")
-            lower = row_bounds(plan, Region(*_shaped(low, high, region)), rows)
-        except (Cancelled, KeyboardInterrupt):
-            return Halved("unknown", best, f"it was interrupted {left}", leaves, interrupted=True)
+            until(deadline, progress)(min(done, 1.0), f"{seen:,} boxes, {len(boxes):,} open")
+            lower = row_bounds(plan, Region(*_shaped(low, high, region)), rows, until(deadline))
+        except (Cancelled, KeyboardInterrupt) as error:
+            late = isinstance(error, OutOfTime)
+            why = "the time ran out" if late else "it was interrupted"
+            return Halved("unknown", best, f"{why} {left}", leaves, timed_out=late, interrupted=not late)
         refuted = np.asarray(rows.refuted(lower).all(axis=1))
         margin = rows.margin(lower)
         best = float(margin.min()) if seen == len(part) else best
@@ -103,10 +102,10 @@ def bisect(
     return Halved("verified", 0.0, "", leaves)
 
 
-def unsplit(plan: Plan, region: Region, spec: Disjunction) -> Halved:
+def unsplit(plan: Plan, region: Region, spec: Disjunction, progress: Progress | None = None) -> Halved:
     """What CROWN proves of the region as it is, in its own norm: splitting knows boxes only."""
     rows = Rows(spec, plan.graph[plan.graph.outputs[0]].size)
-    lower = row_bounds(plan, region, rows)
+    lower = row_bounds(plan, region, rows, progress)
     if rows.refuted(lower).all():
         return Halved("verified", 0.0, "", 1)
     return Halved("unknown", float(rows.margin(lower).min()), "it was not proved without splitting")
@@ -142,10 +141,11 @@ def _shaped(low: Array, high: Array, region: Region) -> tuple[Array, Array]:
     return low.reshape(-1, *region.shape), high.reshape(-1, *region.shape)
 
 
-def row_bounds(plan: Plan, regions: Region, rows: Rows) -> Array:
+def row_bounds(plan: Plan, regions: Region, rows: Rows, progress: Progress | None = None) -> Array:
     """Lower bounds ``(B, R)`` of the exact rows: CROWN's, or those of the outputs' intervals where these are better."""
     output = plan.graph[plan.graph.outputs[0]]
-    found = crown(plan, {plan.graph.inputs[0]: regions}, rows=rows.matrix.reshape(-1, *output.shape))
+    matrix = rows.matrix.reshape(-1, *output.shape)
+    found = crown(plan, {plan.graph.inputs[0]: regions}, rows=matrix, progress=progress)
     assert found.margins is not None
     full = (regions.batch, rows.size)
     lo, hi = (np.broadcast_to(e.reshape(-1, rows.size), full) for e in (found.output.lo, found.output.hi))

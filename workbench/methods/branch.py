@@ -1,10 +1,10 @@
 """Branch and bound: complete verification, batched, by splitting inputs or the signs of relus.
 
-Where few inputs vary the input's box is split (`methods.inputs`), else the signs of relus: of a dense chain by
-`methods.phases`, of any other graph by `methods.graphsigns`.  Where an unsafe alternative is refuted on a part of the
-region, it stays refuted on that part's parts.  Every part that is called proved rests on bounds that account for
-their own rounding, so that "verified" is a proof in real arithmetic; "falsified" is only said of an input that was
-replayed.
+Where few inputs of a dense chain vary the input's box is split (`methods.inputs`), else the signs of relus
+(`methods.graphsigns`), and where there are other nonlinear nodes the ranges of their operands (`methods.curves`).
+Where an unsafe alternative is refuted on a part of the region, it stays refuted on that part's parts.  Every part that
+is called proved rests on bounds that account for their own rounding, so that "verified" is a proof in real arithmetic;
+"falsified" is only said of an input that was replayed.
 
 Work is depth first, the worst parts of a batch first: memory stays small, and the global bound only rises.
 """
@@ -20,14 +20,15 @@ import numpy as np
 
 from workbench.graph import Array, GraphError
 from workbench.methods.chain import chain_of
+from workbench.methods.cluster import Crew
 from workbench.methods.crown import crown
+from workbench.methods.curves import CurveSplitting, curved
 from workbench.methods.graphsigns import GraphSigns
 from workbench.methods.inputs import InputSplitting
-from workbench.methods.phases import SignSplitting
-from workbench.methods.progress import Cancelled, Progress
+from workbench.methods.progress import Cancelled, OutOfTime, Progress, until
 from workbench.methods.scene import kinks_of
 from workbench.methods.suspects import Suspects
-from workbench.methods.tree import Block, Signs, Tree
+from workbench.methods.tree import Block, Ranges, Signs, Tree
 from workbench.region import Region
 from workbench.semantics.plan import Plan
 from workbench.spec import Disjunction, Rows
@@ -71,6 +72,7 @@ def verify(
     semantics: str = "real",
     progress: Progress | None = None,
     tree: Tree | None = None,
+    crew: Crew | None = None,
 ) -> Outcome:
     """Decide whether some input of the region has unsafe outputs.
 
@@ -84,6 +86,7 @@ def verify(
     semantics : "real"; anything else is refused.
     progress : called with (share proved, words); may raise `Cancelled` or KeyboardInterrupt: the tree is kept.
     tree : of an earlier outcome of the same question, to go on with.
+    crew : who helps (`cluster.crew`); None for nobody.
 
     Raises
     ------
@@ -94,22 +97,23 @@ def verify(
         raise ValueError(f"branch and bound decides about real arithmetic, not {semantics!r}")
     if region.batch != 1:
         raise ValueError(f"one region is decided at a time, not {region.batch}")
-    search = _Search(plan, region, spec, None if timeout is None else monotonic() + timeout)
-    return search.run(tree, progress)
+    deadline = None if timeout is None else monotonic() + timeout
+    return _Search(plan, region, spec, deadline).run(tree, progress, crew)
 
 
 class _Search:
     def __init__(self, plan: Plan, region: Region, spec: Disjunction, deadline: float | None) -> None:
         self.plan, self.region, self.spec, self.deadline = plan, region, spec, deadline
         self.rows = Rows(spec, plan.graph[plan.graph.outputs[0]].size)
-        self.splitting: InputSplitting | SignSplitting | GraphSigns | None = None
+        self.splitting: InputSplitting | GraphSigns | CurveSplitting | None = None
         if not (spec and all(spec)):
             return
         chain, suspects = chain_of(plan), Suspects(plan, region, spec, self.rows)
         narrow = int((region.upper > region.lower).sum()) <= NARROW
-        if chain is not None:
-            kind = InputSplitting if narrow or len(chain.layers) == 1 else SignSplitting
-            self.splitting = kind(chain, region, self.rows, suspects)
+        if chain is not None and (narrow or len(chain.layers) == 1):
+            self.splitting = InputSplitting(chain, region, self.rows, suspects, deadline)
+        elif not narrow and curved(plan, region):
+            self.splitting = CurveSplitting(plan, region, self.rows, suspects, deadline)
         elif not narrow and kinks_of(plan):
             self.splitting = GraphSigns(plan, region, self.rows, suspects, deadline)
 
@@ -118,11 +122,11 @@ class _Search:
         ends = hashlib.sha256(self.region.lower.tobytes() + self.region.upper.tobytes()).hexdigest()
         return f"{self.plan.graph.digest}|{self.spec!r}|{ends}"
 
-    def run(self, tree: Tree | None, progress: Progress | None) -> Outcome:
+    def run(self, tree: Tree | None, progress: Progress | None, crew: Crew | None = None) -> Outcome:
         """Work until nothing is open, time is up, or somebody stops it."""
         if self.splitting is None:
-            return self._once()
-        if isinstance(self.splitting, GraphSigns):
+            return self._once(until(self.deadline, progress))
+        if isinstance(self.splitting, GraphSigns | CurveSplitting):
             self.splitting.progress = progress
         if tree is None:
             tree = Tree(self.question(), [self.splitting.root()])
@@ -134,24 +138,37 @@ class _Search:
         while tree.open:
             if self.deadline is not None and monotonic() >= self.deadline:
                 return self._stopped(tree, "the time ran out", timed_out=True)
-            tree.begin()
             try:
-                block = tree.pop(self.splitting.batch)
-                if progress is not None:
-                    words = f"{tree.visited:,} parts, {tree.count + len(block):,} open"
-                    progress(min(1.0, tree.done), words)
-                suspect = self.splitting.work(tree, block)
+                here = self.splitting
+                if crew is not None and tree.count > 1 and isinstance(here, InputSplitting | GraphSigns):
+                    suspect = crew.work(here, tree, self.deadline, progress)
+                else:
+                    suspect = self._step(tree, progress)
+            except OutOfTime:
+                tree.undo()
+                return self._stopped(tree, "the time ran out", timed_out=True)
             except (Cancelled, KeyboardInterrupt, MemoryError, GraphError) as error:
                 tree.undo()
                 short = isinstance(error, MemoryError | GraphError)
                 why = "it needs more memory than there is" if short else "it was interrupted"
                 return self._stopped(tree, why, interrupted=not short)
             if suspect is not None:
-                tree.undo()
                 found = tree.leaves, tree.visited
                 return Outcome("falsified", tree.bound, "", *found, candidate=suspect, tree=tree)
-            tree.pending = None
         return self._ended(tree)
+
+    def _step(self, tree: Tree, progress: Progress | None) -> Array | None:
+        """Work on some parts; where that is broken off, `Tree.undo` opens them again."""
+        assert self.splitting is not None
+        tree.begin()
+        block = tree.pop(self.splitting.batch)
+        if progress is not None:
+            progress(min(1.0, tree.done), f"{tree.visited:,} parts, {tree.count + len(block):,} open")
+        suspect = self.splitting.work(tree, block)
+        if suspect is not None:
+            tree.undo()
+        tree.pending = None
+        return suspect
 
     def _ended(self, tree: Tree) -> Outcome:
         if not tree.stuck:
@@ -167,18 +184,20 @@ class _Search:
         held = min(tree.bound, tree.stuck_margin)
         return Outcome("unknown", held, reason, tree.leaves, tree.visited, timed_out, interrupted, None, tree)
 
-    def _once(self) -> Outcome:
+    def _once(self, progress: Progress) -> Outcome:
         """What takes no search: trivial properties, and one CROWN bound of the whole region for other networks."""
         if not self.spec:
             return Outcome("verified", np.inf, tree=Tree(self.question()))
         if not all(self.spec):  # an alternative without constraints: every input is unsafe
             return Outcome("falsified", -np.inf, candidate=self.region.sample(1)[0])
         output = self.plan.graph[self.plan.graph.outputs[0]]
-        found = crown(
-            self.plan,
-            {self.plan.graph.inputs[0]: self.region},
-            rows=self.rows.matrix.reshape(-1, *output.shape),
-        )
+        where, rows = {self.plan.graph.inputs[0]: self.region}, self.rows.matrix.reshape(-1, *output.shape)
+        try:
+            found = crown(self.plan, where, rows=rows, progress=progress)
+        except OutOfTime:
+            return Outcome("unknown", -np.inf, "the time ran out", timed_out=True)
+        except (Cancelled, KeyboardInterrupt):
+            return Outcome("unknown", -np.inf, "it was interrupted", interrupted=True)
         assert found.margins is not None
         size = found.output.magnitude.reshape(1, -1)
         lower = np.nextafter(found.margins - self.rows.slack(size), -np.inf)
@@ -190,7 +209,9 @@ class _Search:
 def _alike(block: Block, root: Block) -> bool:
     """Whether a block's arrays have the shapes of the root's, the number of parts apart."""
     one, two = block.boxes, root.boxes
-    if isinstance(one, Signs) or isinstance(two, Signs):
+    if isinstance(one, Ranges) or isinstance(two, Ranges):
+        same = isinstance(one, Ranges) and isinstance(two, Ranges)
+    elif isinstance(one, Signs) or isinstance(two, Signs):
         same = isinstance(one, Signs) and isinstance(two, Signs) and one.signs.shape[1] == two.signs.shape[1]
     else:
         pairs = zip((one.lower, one.upper, *one.lows), (two.lower, two.upper, *two.lows), strict=False)

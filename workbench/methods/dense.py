@@ -24,8 +24,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from workbench.arrays.kernels import relax_each
 from workbench.graph import Array
 from workbench.methods.chain import SMALL, Chain, Layer, product
+from workbench.methods.progress import Progress
 from workbench.semantics.backward import INFLATE
 from workbench.semantics.interval import UNIT
 
@@ -116,7 +118,7 @@ class Found:
     walk: Walk
 
 
-def bound(chain: Chain, boxes: Boxes, rows: Array, wanted: Array) -> Found:
+def bound(chain: Chain, boxes: Boxes, rows: Array, wanted: Array, progress: Progress | None = None) -> Found:
     """CROWN over many boxes.
 
     Parameters
@@ -125,10 +127,13 @@ def bound(chain: Chain, boxes: Boxes, rows: Array, wanted: Array) -> Found:
     boxes : B boxes; the bounds that they bring are intersected with, and stable neurons are not bounded again.
     rows : ``(R, outputs)`` float64.
     wanted : ``(B, R)``, which rows on which boxes.
+    progress : called before every layer; may raise to stop.
     """
     with np.errstate(all="ignore"):
         walk = Walk(chain, boxes)
         for k in range(len(chain.layers) - 1):
+            if progress is not None:
+                progress(k / len(chain.layers), chain.layers[k].node)
             walk.layer(k)
         box, row = np.nonzero(wanted)
         coefficients, constant = walk.back(len(chain.layers) - 2, *walk.start(rows, box, row), box)
@@ -253,6 +258,16 @@ class Walk:
             a, c, d, b = start[part], constant[part], debt[part], box[part]
             for j in range(k, -1, -1):
                 lines, weight = self.lines[j], self.chain.layers[j].weight
+                halves = (lines.slope, lines.slope_gap), (lines.offset, lines.offset_gap)
+                done = relax_each(a, b, *halves, own=j < k)
+                if done is not None:
+                    a, low, gap = done
+                    c = c + low
+                    d = d + (lines.spare[b] + UNIT * np.abs(c))
+                    c = c + gap
+                    d += UNIT * np.abs(c)
+                    a = product(a, weight)
+                    continue
                 size = np.abs(a)
                 c = c + np.einsum("ij,ij->i", a, np.take(lines.offset, b, axis=0))
                 d = d + (lines.spare[b] + UNIT * np.abs(c))

@@ -15,8 +15,9 @@ from workbench.methods.chain import Chain
 from workbench.methods.clip import clip
 from workbench.methods.dense import Boxes, Found, bound, fresh, together
 from workbench.methods.points import between, settle
+from workbench.methods.progress import until
 from workbench.methods.suspects import Suspects
-from workbench.methods.tree import Block, Proved, Tree, margin_of, member_of
+from workbench.methods.tree import Block, Choices, Proved, Tree, margin_of, member_of
 from workbench.region import Region
 from workbench.spec import Rows
 
@@ -35,8 +36,10 @@ class InputSplitting:
     batch = BATCH
     stuck = "no float lies between their ends, and rationals do not settle it"
 
-    def __init__(self, chain: Chain, region: Region, rows: Rows, suspects: Suspects) -> None:
-        self.chain, self.rows, self.suspects = chain, rows, suspects
+    def __init__(
+        self, chain: Chain, region: Region, rows: Rows, suspects: Suspects, deadline: float | None = None
+    ) -> None:
+        self.chain, self.rows, self.suspects, self.deadline = chain, rows, suspects, deadline
         self.lower, self.upper = region.lower.reshape(1, -1), region.upper.reshape(1, -1)
         # a constraint may hold where its left side is below this: the threshold is rounded down, and this up again
         self.limits = np.nextafter(rows.threshold, np.inf)
@@ -50,7 +53,9 @@ class InputSplitting:
     def work(self, tree: Tree, block: Block) -> Array | None:
         """Bound a block, keep what is proved, put the parts of the rest back; an unsafe input where one is found."""
         assert isinstance(block.boxes, Boxes)
-        found = bound(self.chain, block.boxes, self.rows.matrix, block.alive @ self.member)
+        found = bound(
+            self.chain, block.boxes, self.rows.matrix, block.alive @ self.member, until(self.deadline)
+        )
         count, width = block.alive.shape[0], len(self.limits)
         slack = self._slack(found)
         lower = np.full((count, width), -np.inf)
@@ -61,9 +66,12 @@ class InputSplitting:
         lower, constant = np.nextafter(lower - slack, -np.inf), np.nextafter(constant - slack, -np.inf)
         alive = block.alive & ~self.rows.refuted(lower)
         before = coefficients.copy()  # optimised slopes flatten rows, and would hide what they depend on
-        self._sharpen(tree, found, alive, lower, coefficients, constant, slack)
+        until(self.deadline)(0.0, "slopes")
+        choice = block.chosen.copy()
+        self._sharpen(tree, found, alive, choice, lower, coefficients, constant, slack)
         alive &= ~self.rows.refuted(lower)
         margin, telling = margin_of(self.rows, lower, alive)
+        until(self.deadline)(0.0, "points")
         suspect = self._suspect(block.boxes, alive, before)
         if suspect is not None:
             return suspect
@@ -76,13 +84,14 @@ class InputSplitting:
         low, high, alive = clip(*ends, coefficients, constant, self.limits, self.rows.groups, alive)
         tree.visited += count
         going = alive.any(axis=1)
-        tree.keep(Proved(*(e[~going] for e in ends)), block.weight[~going])
+        tree.keep(Proved(ends[0][~going], ends[1][~going], choice=choice[~going]), block.weight[~going])
         on = np.flatnonzero(going & ~stuck)
         if on.size:
             low, high = _cut(tree, ends[0][on], ends[1][on], low[on], high[on])
             known = found.boxes.take(on)
             margin = np.maximum(margin, block.margin)[on]
-            left = Block(Boxes(low, high, known.lows, known.highs), alive[on], margin, block.weight[on])
+            weight, chosen = block.weight[on], choice[on]
+            left = Block(Boxes(low, high, known.lows, known.highs), alive[on], margin, weight, chosen)
             _split(tree, left, before[on, telling[on]])
         return None
 
@@ -110,6 +119,7 @@ class InputSplitting:
         tree: Tree,
         found: Found,
         alive: Array,
+        choice: Array,
         lower: Array,
         coefficients: Array,
         constant: Array,
@@ -131,6 +141,14 @@ class InputSplitting:
         at = box[won], row[won]
         lower[at], coefficients[at] = proved[won], better.coefficients[won]
         constant[at] = np.nextafter(better.constant[won] - slack[at], -np.inf)
+        left = alive & ~self.rows.refuted(lower)
+        hit = np.flatnonzero(won & (alive & ~left)[box].any(axis=1) & (proved > self.rows.threshold[row]))
+        if hit.size:
+            slopes = np.concatenate([s[hit] for s in better.slopes], axis=1).astype(np.float32)
+            ids = tree.record(Choices(row[hit], np.arange(slopes.shape[1]), slopes))
+            for k in range(alive.shape[1]):
+                some = (alive & ~left)[box[hit], k] & self.member[k, row[hit]]
+                choice[box[hit[some]], k] = ids[some]
         done = tried & ~(alive & ~self.rows.refuted(lower)).any(axis=1)
         share = done.sum() / tried.sum()
         if share < RARE:
@@ -220,9 +238,11 @@ def _split(tree: Tree, block: Block, slopes: Array) -> None:
     known = boxes.lows, boxes.highs
     order = np.argsort(-block.margin, kind="stable")
     halves = [
-        Block(Boxes(l, u, *known), block.alive, block.margin, 0.5 * block.weight).take(order)
+        Block(Boxes(l, u, *known), block.alive, block.margin, 0.5 * block.weight, block.choice).take(order)
         for l, u in ((boxes.lower, left), (right, boxes.upper))
     ]
     both = together([h.boxes for h in halves if isinstance(h.boxes, Boxes)])
-    rest = (np.concatenate([getattr(h, f) for h in halves]) for f in ("alive", "margin", "weight"))
-    tree.open.append(Block(both, *rest))
+    alive, margin, weight, chosen = (
+        np.concatenate([getattr(h, f) for h in halves]) for f in ("alive", "margin", "weight", "chosen")
+    )
+    tree.open.append(Block(both, alive, margin, weight, chosen))

@@ -31,6 +31,7 @@ from workbench.semantics.plan import Plan
 
 LARGEST = 1 << 26  # elements of the matrices of one reduced network
 CHUNK = 1 << 24  # bytes of one batch of coefficient rows
+TILE, SPARSE = 64, 0.6  # columns of one piece of a matrix; share of it that must be left for pieces to pay
 UNDERFLOW = 2.0**-1000  # charged for every product that may underflow (by 2^-1075), many times over
 
 
@@ -95,7 +96,7 @@ class Reduced:
     high: Array
     left: Array
     right: Array
-    memo: dict[str, tuple[Side, Side]] = field(default_factory=dict, repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def matrices(self, dtype: Any) -> tuple[Side, Side]:
         """`below` and `above` in another float type: for what need not be sound."""
@@ -107,7 +108,27 @@ class Reduced:
                 one = Side(*(getattr(self.below, f).astype(dtype) for f in FIELDS))
                 two = one if self.pure else Side(*(getattr(self.above, f).astype(dtype) for f in FIELDS))
             self.memo[key] = one, two
-        return self.memo[key]
+        found: tuple[Side, Side] = self.memo[key]
+        return found
+
+    def tiles(self, dtype: Any) -> list[tuple[slice, Array, Array]] | None:
+        """`below.outer` in pieces: columns, the rows that read any of them, and the matrix; None where it is dense.
+
+        After a convolution a neuron reads few inputs, and inputs that stand together are read by the same neurons.
+        """
+        key = f"tiles {np.dtype(dtype).name}"
+        if key not in self.memo:
+            outer = self.matrices(dtype)[0].outer
+            wide = max(TILE, outer.shape[1] // 32)
+            found = []
+            for first in range(0, outer.shape[1], wide):
+                columns = slice(first, min(first + wide, outer.shape[1]))
+                rows = np.flatnonzero((outer[:, columns] != 0).any(axis=1))
+                found.append((columns, rows, np.ascontiguousarray(outer[rows, columns])))
+            sparse = self.pure and sum(m.size for _, _, m in found) < SPARSE * outer.size
+            self.memo[key] = found if sparse else None
+        tiles: list[tuple[slice, Array, Array]] | None = self.memo[key]
+        return tiles
 
     @property
     def count(self) -> int:
@@ -198,7 +219,10 @@ def reduce(scene: Scene, rows: Array, progress: Progress | None = None) -> Reduc
                 m = part.size
                 below.append(Side(*(getattr(whole, f)[:m] for f in FIELDS)))
                 above.append(Side(*(getattr(whole, f)[m:] * (-1 if f in FIELDS[:3] else 1) for f in FIELDS)))
+        told = progress or (lambda share, name: None)
+        told(1.0, plan.graph.outputs[0])
         wanted = walk(plan.graph.outputs[0], np.asarray(rows, np.float64)[None])
+        told(1.0, plan.graph.outputs[0])
     under, over = _merged(_joined(below, inputs, total), _joined(above, inputs, total), widest, most)
     numbers = np.concatenate([b.kink.first + b.index for b in blocks] or [np.zeros(0, np.int64)])
     return Reduced(plan, scene.region, tuple(blocks), numbers, under, over, wanted, low, high, left, right)

@@ -19,6 +19,7 @@ matrices are large.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ from workbench.semantics.backward import INFLATE
 from workbench.semantics.interval import TINY, UNIT, Interval
 
 NARROW = 1 << 16  # elements of the matrices from which steps are made in binary32
+FINISHED = 0.25  # share of the rows that must need no more for the others to go on without them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +97,19 @@ class Risen:
     arriving: Array
 
 
+def gathered(parts: Sequence[Risen]) -> Risen:
+    """What several calls gave, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    lower, points, coefficients, slopes, arriving = (
+        np.concatenate([getattr(p, f) for p in parts])
+        for f in ("lower", "points", "coefficients", "slopes", "arriving")
+    )
+    beta = [np.zeros(p.slopes.shape) if p.multipliers is None else p.multipliers for p in parts]
+    some = any(p.multipliers is not None for p in parts)
+    return Risen(lower, points, coefficients, slopes, np.concatenate(beta) if some else None, arriving)
+
+
 def optimise(
     net: Reduced,
     side: Side,
@@ -106,6 +121,8 @@ def optimise(
     slopes: Array | None = None,
     multipliers: Array | None = None,
     enough: Array | float = np.inf,
+    step: float = STEP,
+    late: Callable[[], bool] | None = None,
 ) -> Risen:
     """Raise the lower bounds of N rows.
 
@@ -115,28 +132,73 @@ def optimise(
     over, part : lines of P parts, and the part of each row ``(N,)``.
     iterations : gradient steps; 0 takes slopes and multipliers as they are.
     slopes, multipliers : ``(N, K)`` to start from; by default CROWN's, and none.
-    enough : a value above which a row needs no more.
+    enough : a value above which a row needs no more, ``(N,)`` or one for all.
+    step : the first step of a slope.
+    late : asked before every step whether to leave it at what there is.
     """
     lines_ = over.take(part)
     with np.errstate(all="ignore"):
         if iterations:
-            narrow = net.count * net.below.outer.shape[1] >= NARROW
-            run = _Run(net, side, row, lines_, np.float32 if narrow else np.float64)
-            run.begin(slopes, multipliers)
-            shrink = max(SHRINK, LEAST ** (1 / iterations))
-            for number in range(iterations + 1):
-                run.backward()
-                if number == iterations or bool((run.best > enough).all()):
-                    break
-                run.forward(STEP * shrink**number, number)
-            slopes, multipliers = (
-                None if v is None else v.astype(np.float64) for v in (run.kept_slopes, run.kept_beta)
+            enough = np.broadcast_to(np.asarray(enough, np.float64), row.shape)
+            slopes, multipliers = _climbed(
+                net, side, row, lines_, iterations, slopes, multipliers, enough, step, late
             )
         last = _Run(net, side, row, lines_, np.float64)
-        last.begin(slopes, multipliers)
+        last.begin(*(None if v is None else v.astype(np.float32) for v in (slopes, multipliers)))
         last.backward()
         lower = last.charged()
     return Risen(lower, last.point, last.coefficients, last.slopes, last.beta, last.arriving)
+
+
+def estimate(
+    net: Reduced, side: Side, row: Array, over: Chords, part: Array, slopes: Array, multipliers: Array | None
+) -> Array:
+    """About what bounds ``(N,)`` slopes and multipliers would give: to compare choices by; they are no bounds."""
+    with np.errstate(all="ignore"):
+        run = _Run(net, side, row, over.take(part), _narrow(net))
+        run.begin(slopes, multipliers)
+        run.backward()
+    return run.best
+
+
+def _narrow(net: Reduced) -> Any:
+    return np.float32 if net.count * net.below.outer.shape[1] >= NARROW else np.float64
+
+
+def _climbed(
+    net: Reduced,
+    side: Side,
+    row: Array,
+    over: Chords,
+    iterations: int,
+    slopes: Array | None,
+    multipliers: Array | None,
+    enough: Array,
+    step: float,
+    late: Callable[[], bool] | None,
+) -> tuple[Array, Array | None]:
+    """The best slopes and multipliers of some steps; rows that need no more are left where they are."""
+    run = _Run(net, side, row, over, _narrow(net))
+    run.begin(slopes, multipliers)
+    shrink = max(SHRINK, LEAST ** (1 / iterations))
+    best = np.empty((len(row), net.count), run.dtype)
+    beta = None if run.beta is None else np.empty_like(best)
+    going = np.arange(len(row))
+    for number in range(iterations + 1):
+        run.backward()
+        done = run.best > enough[going]
+        over_ = number == iterations or bool(done.all()) or (late is not None and late())
+        if over_ or (number % 3 == 0 and done.mean() > FINISHED):
+            leave = np.ones(len(going), bool) if over_ else done
+            best[going[leave]] = run.kept_slopes[leave]
+            if beta is not None and run.kept_beta is not None:
+                beta[going[leave]] = run.kept_beta[leave]
+            if over_:
+                break
+            going = going[~done]
+            run.keep(~done)
+        run.forward(step * shrink**number, number)
+    return best, beta
 
 
 class _Run:
@@ -170,6 +232,28 @@ class _Run:
         self.mean: list[Array | float] = [0.0, 0.0]
         self.square: list[Array | float] = [0.0, 0.0]
 
+    def keep(self, rows: Array) -> None:
+        """Go on with some of the rows; called after `backward`."""
+        self.row, self.over = self.row[rows], Chords(*(getattr(self.over, f)[rows] for f in Chords.__slots__))
+        for name in (
+            "outer",
+            "inner",
+            "bias",
+            "best",
+            "slopes",
+            "kept_slopes",
+            "arriving",
+            "passed",
+            "point",
+        ):
+            setattr(self, name, getattr(self, name)[rows])
+        for name in ("sign", "beta", "kept_beta"):
+            held = getattr(self, name)
+            setattr(self, name, None if held is None else held[rows])
+        for moment in (self.mean, self.square):
+            for k, held in enumerate(moment):
+                moment[k] = held[rows] if isinstance(held, np.ndarray) else held
+
     def backward(self) -> None:
         """Coefficients carried back to the inputs; about the bound that they give, and the best so far kept."""
         net, over = self.net, self.over
@@ -186,7 +270,7 @@ class _Run:
             if at.start:
                 before = slice(0, at.start)
                 arriving[:, before] += self._times(carried, "inner", at, before)
-        self.coefficients = self.outer + self._times(passed, "outer", slice(0, net.count), slice(None))
+        self.coefficients = self.outer + self._to_inputs(passed)
         self.offsets = np.einsum("ij,ij->i", np.minimum(arriving, 0.0), over.through)
         self.biases = self._constants(passed)
         self.arriving, self.passed = arriving, passed
@@ -232,6 +316,26 @@ class _Run:
         positive = np.maximum(carried, 0.0)
         return np.asarray(positive @ below + (carried - positive) @ getattr(self.above, field)[at, columns])
 
+    def _to_inputs(self, passed: Array) -> Array:
+        """Coefficients of the open neurons' operands carried to the inputs; what is 0 is left out."""
+        tiles = self.net.tiles(self.dtype)
+        if tiles is None:
+            return self._times(passed, "outer", slice(0, self.net.count), slice(None))
+        found = np.empty_like(self.outer)
+        for columns, rows, matrix in tiles:
+            found[:, columns] = passed[:, rows] @ matrix
+        return found
+
+    def _from_inputs(self) -> Array:
+        """What the minimisers give for the operands, as far as they read inputs."""
+        tiles = self.net.tiles(self.dtype)
+        if tiles is None:
+            return self._values(self.point, "outer", slice(0, self.net.count), slice(None))
+        found = np.tile(self.below.bias, (len(self.point), 1))
+        for columns, rows, matrix in tiles:
+            found[:, rows] += self.point[:, columns] @ matrix.T
+        return found
+
     def _constants(self, passed: Array) -> Array:
         if self.net.pure:
             return np.asarray(passed @ self.below.bias)
@@ -242,7 +346,7 @@ class _Run:
         """The minimisers pushed forward, and one step of slopes and multipliers."""
         net, over = self.net, self.over
         z, a = np.empty_like(self.arriving), np.empty_like(self.arriving)
-        from_inputs = self._values(self.point, "outer", slice(0, net.count), slice(None))
+        from_inputs = self._from_inputs()
         for block in net.blocks:
             at = block.at
             mine = from_inputs[:, at]

@@ -80,7 +80,13 @@ def ground(
             net = reduce(scene_of(plan, region, bounds), rows, progress)
     count = len(rows)
     over, part = chords(net, net.low[None], net.high[None]), np.zeros(count, np.int64)
-    found = optimise(net, net.rows, np.arange(count), over, part, iterations=last)
+
+    def pulse() -> bool:
+        if progress is not None:
+            progress(1.0, plan.graph.outputs[0])
+        return False
+
+    found = optimise(net, net.rows, np.arange(count), over, part, iterations=last, late=pulse)
     return Ground(net, bounds, found.slopes, found.lower)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from workbench.graph import Array
 from workbench.methods.dense import Boxes
-from workbench.methods.tree import Block, Proved, Signs, Tree
+from workbench.methods.tree import Block, Proved, Ranges, Signs, Tree
 
 FORMAT = "workbench.trees.v1"
 LARGEST = 1 << 28  # bytes of a file
@@ -36,12 +36,14 @@ def save(path: str | Path, trees: Sequence[Tree | None]) -> None:
     Raises
     ------
     TreeFileError
-        No tree at all, or too many parts for one file.
+        No tree at all, one of `Ranges`, or too many parts for one file.
     """
     networks = {t.network for t in trees if t is not None}
     if len(networks) != 1:
         raise TreeFileError("there is no search to go on with: it was decided, or stopped, without one")
     for tree in trees:
+        if tree is not None and any(isinstance(b.boxes, Ranges) for b in tree.open):
+            raise TreeFileError("a search over ranges of nonlinear operands is not written to files")
         if tree is not None and tree.count + sum(len(p.lower) for p in tree.proved) > MOST:
             raise TreeFileError(f"the search has more than {MOST:,} parts: too many to write down")
     body = {"network": networks.pop(), "trees": [None if t is None else _written(t) for t in trees]}
@@ -112,6 +114,7 @@ def _written(tree: Tree) -> dict[str, Any]:
 
 def _block(block: Block) -> dict[str, Any]:
     boxes = block.boxes
+    assert not isinstance(boxes, Ranges)
     if isinstance(boxes, Signs):
         parts = {"signs": boxes.signs.tolist()}
     else:
