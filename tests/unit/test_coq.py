@@ -6,18 +6,33 @@ import copy
 import os
 import re
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from certificates import at_least, box, dense, network, node, of_a_tree, tensor
-from workbench.certificate import coq, onnx_file, produce
+import workbench as wb
+from certificates import (
+    at_least,
+    box,
+    convolution,
+    dense,
+    falsified,
+    network,
+    node,
+    of_a_tree,
+    proved,
+    tensor,
+)
+from workbench.certificate import coq, emit_coq, onnx_file, produce
 from workbench.certificate.check import check
-from workbench.certificate.emit_coq import emit, lighter
+from workbench.certificate.emit_coq import emit
+from workbench.certificate.emit_tree import lighter
 from workbench.certificate.format import CannotCheck, Rejected, loads
 from workbench.certificate.program import lower
+from workbench.certificate.replay import exactly
 from workbench.certificate.reread import reread
 from workbench.cli import app
 from workbench.io.vnnlib import load
@@ -217,11 +232,103 @@ def test_a_coqc_that_only_succeeds_is_not_believed(tmp_path: Path, monkeypatch: 
         coq.check_with_coq(of_a_tree(), seconds=0.3)
 
 
-def test_claims_that_coq_does_not_prove_are_not_checked() -> None:
+def test_what_the_theory_has_no_rule_for_is_not_checked() -> None:
+    """Neither accepted nor rejected, and named: a claim about floats, and a step of another kind."""
     certificate = of_a_tree()
-    certificate["claim"]["verdict"] = "falsified"
-    with pytest.raises(CannotCheck, match="counterexample"):
-        emit(certificate)
+    certificate["claim"]["semantics"] = "float32"
+    certificate["proof"] = {"of": "another form"}
+    for judge in (emit, coq.check_with_coq) if coq.find() else (emit,):
+        with pytest.raises(CannotCheck, match="real arithmetic"):
+            judge(certificate)
+    found = emit(of_a_tree())
+    steps = [replace(s, kind="cosine") if s.kind == "relu" else s for s in found.program.steps]
+    with pytest.raises(CannotCheck, match=r"'cosine'.* no rule in the Coq theory"):
+        emit_coq._network(replace(found.program, steps=tuple(steps)), {})
+
+
+def at_a_point(net: dict[str, Any], point: list[Fraction], strict: bool = False) -> dict[str, Any]:
+    """A certificate that an output is as small as it is at the point, exactly."""
+    program = lower(net)
+    y = exactly(program, tuple(point))[1]
+    terms = [[1, y.denominator]]
+    unsafe = [at_least(0, 1 << 40), [{"terms": terms, "bound": y.numerator + strict, "strict": strict}]]
+    case = {**box(len(point), 3, 1), "open": [[0, -1]], "unsafe": unsafe}
+    claim = {"verdict": "falsified", "semantics": "real", "cases": [{**case, "unsafe": []}, case]}
+    proof = {"case": 1, "point": [[v.numerator, v.denominator] for v in point]}
+    return produce.certificate(net, claim, proof, "by hand", 0.0)
+
+
+@needs_coq
+@pytest.mark.parametrize("net", [residual(), convolution()], ids=["residual", "convolution"])
+def test_coq_runs_a_counterexample_exactly(net: dict[str, Any]) -> None:
+    """With no room at all: one unit less in the bound, or an open end, and Coq refuses what the file says."""
+    size = lower(net).steps[0].size
+    point = [Fraction(k % 5 - 2, k % 7 + 1) for k in range(size)]
+    certificate = at_a_point(net, point)
+    accepted, how = coq.check_with_coq(certificate)
+    assert accepted.verdict == "falsified" and accepted.point == tuple(point) and "no" not in how
+    found = emit(certificate)
+    (bound,) = set(re.findall(r"%Z \((-?\d+)\) false", found.text)) - {str(-(1 << 40))}
+    coqc = coq.find()
+    assert coqc is not None
+    wrong = (
+        (f"({bound}) false", f"({int(bound) - 1}) false"),
+        (f"({bound}) false", f"({bound}) true"),
+        (
+            "(-3) # 1",
+            f"({point[0].numerator}) # {point[0].denominator}",
+        ),  # now the point lies on the open end
+        ("number : nat := 1", "number : nat := 0"),
+    )
+    for a, b in wrong if size < 10 else wrong[:1]:
+        changed = replace(found, text=found.text.replace(a, b))
+        assert changed.text != found.text
+        with pytest.raises(Rejected, match="does not accept"):
+            coq.run(coqc, changed)
+    with pytest.raises(Rejected, match="claim in Coq's file"):
+        coq.compare_claim(replace(found, text=found.text.replace(f"({bound}) false", f"({bound}) true")))
+    with pytest.raises(Rejected, match="counterexample in Coq's file"):
+        coq.compare_claim(replace(found, point=(*point[:-1], Fraction(1, 97))))
+
+
+@needs_coq
+def test_the_wrong_counterexample_is_rejected_and_the_right_one_is_not() -> None:
+    assert coq.check_with_coq(falsified([[1, 4]]))[0].outputs == (Fraction(3, 4),)
+    for point in ([[1, 2]], [[-1, 9]]):
+        with pytest.raises(Rejected, match="R10"):
+            coq.check_with_coq(falsified(point))
+
+
+@needs_coq
+def test_coq_proves_a_convolution_by_its_geometry() -> None:
+    """The file has the kernel and thirteen numbers; what they mean is what Coq computes, and what is read again."""
+    net, case = convolution(), box(50, 1, 8, [k % 3 for k in range(50)])
+    certificate = proved(net, {**case, "unsafe": [at_least(1, 200)]})
+    found = emit(certificate)
+    assert "Definition taps_1 := taps 2 5 5 3 3 3 3 2 2 1 1 1 1." in found.text
+    accepted, _ = coq.check_with_coq(certificate)
+    assert accepted.leaves == 1
+    moved = replace(
+        found, text=found.text.replace("taps 2 5 5 3 3 3 3 2 2 1 1", "taps 2 5 5 3 3 3 3 2 2 1 2")
+    )
+    with pytest.raises(Rejected, match="differs from the network's"):
+        coq.compare(moved.text, found.program)
+    coqc = coq.find()
+    assert coqc is not None
+    with pytest.raises(Rejected):  # the proof may hold for that network too: the sum that Coq prints does not
+        coq.run(coqc, moved)
+
+
+@needs_coq
+@pytest.mark.slow
+def test_coq_accepts_an_image_of_the_digits() -> None:
+    """The example network with two convolutions, around a test image."""
+    model = wb.examples.digits_conv()
+    images, labels = wb.examples.pictures()
+    model.region = wb.ball(images[0], 0.01)
+    verdict = model.verify(wb.margin(int(labels[0])), certify=True)
+    accepted, _ = coq.check_with_coq(loads(produce.dumps(verdict.certificate)))
+    assert accepted.verdict == "verified" and accepted.numbers == 3_818
 
 
 def test_a_lighter_proof_is_used_only_where_it_still_holds() -> None:

@@ -23,19 +23,24 @@ from pathlib import Path
 from typing import Any
 
 from workbench.certificate.check import Accepted
-from workbench.certificate.emit_coq import Emitted, emit, lighter, rows_of
+from workbench.certificate.emit_coq import KINDS, Emitted, emit, rows_of
+from workbench.certificate.emit_tree import lighter
 from workbench.certificate.format import CannotCheck, Rejected, text
 from workbench.certificate.program import Program, lower
-from workbench.certificate.reread import reread
+from workbench.certificate.reread import reread, reread_claim, reread_point
 
 THEORY = Path(__file__).parent / "theory"
-FILES = ("Network", "Numbers", "Arithmetic", "Bounds", "Walk", "Forward", "Tree")
+FILES = ("Network", "Numbers", "Arithmetic", "Taps", "Bounds", "Walk", "Forward", "Tree", "Point")
 SECONDS = 3600.0
 MEMORY = 8 << 30  # bytes of address space
 STACK = 1 << 30  # Coq's reader and its virtual machine recurse over lists
 HELP = "Coq is needed for this, and coqc was not found. Debian, Ubuntu: apt install coq. Elsewhere: name it in COQC."
 CLOSED = "Closed under the global context"
 THEOREM = "In (region, alternatives) claim -> forall x : vec, inside x region -> ~ unsafe alternatives (run network x)"
+THERE_IS = (
+    "In (region, ends, alternatives) claim /\\ inside point region /\\ away point region ends /\\ "
+    "unsafe alternatives (run network point)"
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,9 @@ def check_with_coq(
     if coqc is None:
         raise CannotCheck(HELP)
     try:
-        emitted = emit(lighter(certificate, seconds=seconds))
+        emitted = emit(certificate)  # what the theory has no rule for is said at once
+        if emitted.point is None:
+            emitted = emit(lighter(certificate, seconds=seconds))
         name, digest = (text(certificate["network"][k], f"network.{k}") for k in ("name", "sha256"))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise Rejected("format", f"not of the form that is expected: {str(error)[:100]}") from error
@@ -93,27 +100,46 @@ def check_with_coq(
             raise Rejected("network", why)
         program = lower(network)
     compare(emitted.text, program)
+    compare_claim(emitted)
     proof = run(coqc, emitted, SECONDS if seconds is None else seconds)
     numbers = sum(len(r) for s in program.steps if s.kind != "relu" for r in s.matrix)
+    verdict = "verified" if emitted.point is None else "falsified"
     about = name, digest, network is not None, numbers
     how = f"Coq's kernel: {proof.version}, a file of {len(emitted.text):,} bytes, closed under the global context"
-    return Accepted("verified", emitted.cases, *about, emitted.leaves, emitted.steps), how
+    found = emitted.leaves, emitted.steps, emitted.point, emitted.outputs
+    return Accepted(verdict, emitted.cases, *about, *found), how
 
 
 def compare(file: str, program: Program) -> None:
     """The network that stands in a Coq file is this one."""
-    kinds = {"affine": "Affine", "shift": "Shift", "relu": "Relu", "add": "Add"}
     steps = program.steps[1 : program.output + 1]
-    wanted = [
-        (kinds[s.kind], s.exponent, [] if s.kind == "add" else [list(map(int, r)) for r in rows_of(s)])
-        for s in steps
-    ]
+    wanted = []
+    for s in steps:
+        rows = [] if s.kind == "add" else [list(map(int, r)) for r in rows_of(s)]
+        rows += [] if s.taps is None else map(list, s.taps.gather)
+        wanted.append((KINDS.get(s.kind), s.exponent, rows))
     found = reread(file)
     if len(found) != len(wanted):
         raise Rejected("network", f"{len(found)} steps where the network has {len(wanted)}")
     for step, mine, its in zip(steps, found, wanted, strict=True):
         if mine != its:
             raise Rejected("network", f"{step.name[:60]!r} differs from the network's")
+
+
+def compare_claim(emitted: Emitted) -> None:
+    """The claim that stands in a Coq file, and the counterexample, are those of the certificate."""
+    wanted, size = [], emitted.program.steps[emitted.program.output].size
+    for case in emitted.cases:
+        alternatives = []
+        for every in case.unsafe:
+            rows = [([dict(c.terms).get(i, 0) for i in range(size)], c.bound, c.strict) for c in every]
+            alternatives.append(rows)
+        sides = [] if emitted.point is None else sorted(case.open)
+        wanted.append((list(case.lower), list(case.upper), sides, alternatives))
+    if reread_claim(emitted.text) != wanted:
+        raise Rejected("property", "the claim in Coq's file differs from the certificate's")
+    if emitted.point is not None and reread_point(emitted.text) != list(emitted.point):
+        raise Rejected("property", "the counterexample in Coq's file differs from the certificate's")
 
 
 def run(coqc: str, emitted: Emitted, seconds: float = SECONDS) -> Proof:
@@ -136,10 +162,11 @@ def run(coqc: str, emitted: Emitted, seconds: float = SECONDS) -> Proof:
         raise CannotCheck(f"Coq ran out of memory, or was ended: it may use {MEMORY >> 30} GB")
     if code:
         raise Rejected("coq", f"Coq does not accept the proof: {' '.join(err.split())[-200:]}")
-    return Proof(version, judged(out, emitted.sums), time.monotonic() - start)
+    theorem = THEOREM if emitted.point is None else THERE_IS
+    return Proof(version, judged(out, emitted.sums, theorem), time.monotonic() - start)
 
 
-def judged(out: str, sums: Sequence[int]) -> tuple[int, ...]:
+def judged(out: str, sums: Sequence[int], theorem: str = THEOREM) -> tuple[int, ...]:
     """What Coq printed, if it says all that it has to: sums of weights, no axioms, the theorem, and these last.
 
     Raises
@@ -152,7 +179,7 @@ def judged(out: str, sums: Sequence[int]) -> tuple[int, ...]:
     if not closed:
         why = "the proof rests on axioms" if "Axioms:" in said else "the file ends before its theorem"
         raise Rejected("coq", f"Coq does not say {CLOSED!r}: {why}")
-    if not after.startswith(" certified : ") or not after.endswith(THEOREM) or after.count(THEOREM) != 2:
+    if not after.startswith(" certified : ") or not after.endswith(theorem) or after.count(theorem) != 2:
         raise Rejected("coq", "Coq does not state the theorem at the end")
     found = tuple(int(v) for v in re.findall(r"= \(?(-?\d+)\)?(?:%Z)? : Z", before))
     if found != tuple(sums):
@@ -220,7 +247,9 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
-def limited(command: list[str], folder: str, seconds: float) -> tuple[int, str, str]:
+def limited(
+    command: list[str], folder: str, seconds: float, memory: int = MEMORY, name: str = "Coq"
+) -> tuple[int, str, str]:
     """Run a program with limits of memory and time: exit code, output, errors.
 
     Raises
@@ -228,8 +257,8 @@ def limited(command: list[str], folder: str, seconds: float) -> tuple[int, str, 
     CannotCheck
         Where the time is over; the program is ended.
     """
-    wrapped = [sys.executable, "-I", "-c", LIMITED, str(MEMORY), str(STACK), *command]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("COQ", "OCAML"))}
+    wrapped = [sys.executable, "-I", "-c", LIMITED, str(memory), str(STACK), *command]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("COQ", "OCAML", "LEAN"))}
     process = subprocess.Popen(
         wrapped,
         cwd=folder,
@@ -245,5 +274,5 @@ def limited(command: list[str], folder: str, seconds: float) -> tuple[int, str, 
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        raise CannotCheck(f"Coq was not done after {seconds:.0f} s") from None
+        raise CannotCheck(f"{name} was not done after {seconds:.0f} s") from None
     return process.returncode, out, err

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli.faults import UNSUPPORTED, BadInput, faults_in_one_sentence
+from workbench.cli.outside import kind, prove
 from workbench.tables import printable
 
 if TYPE_CHECKING:
@@ -35,15 +36,12 @@ PROPERTY = Annotated[
 CHECKER = Annotated[
     str,
     typer.Option(
-        "--checker", metavar="C", help="python, or coq where coqc is installed; lean is not available yet"
+        "--checker", metavar="C", help="python; coq where coqc is installed; lean (experimental: intervals)"
     ),
 ]
 TIMEOUT = Annotated[float, typer.Option("--timeout", metavar="S", help="give up after so many seconds")]
 PURE = Annotated[bool, typer.Option("--pure", help="Python's integers only, without python-flint")]
 JSON = Annotated[bool, typer.Option("--json", help="print JSON in place of text")]
-MISSING = {
-    "lean": "the Lean checker is not a part of this version; --checker python checks the same certificate exactly",
-}
 
 
 def check(
@@ -66,17 +64,25 @@ def check(
       workbench check proof.json --network net.onnx
       workbench check proof.json --network net.onnx --property prop_4.vnnlib --json
       workbench check proof.json --network net.onnx --checker coq
+      workbench check leaves.json --network net.onnx      (alpha,beta-CROWN; also auto_LiRPA's .npz, TorchLean's files)
     """  # noqa: D301 - a backspace, which keeps the lines below it as they are
     with faults_in_one_sentence():
         if checker not in CHECKERS:
             raise BadInput(f"--checker must be one of {', '.join(CHECKERS)}, not {checker!r}")
-        if checker in MISSING:
-            _say({"result": "not checked", "why": MISSING[checker]}, as_json, MISSING[checker])
-            raise typer.Exit(UNSUPPORTED)
         from workbench.certificate.format import CannotCheck, Rejected
 
         start = perf_counter()
         try:
+            if checker == "python" and (other := kind(cert)) is not None:
+                proved = prove(cert, network, timeout)
+                told = {
+                    "result": "accepted",
+                    "format": other,
+                    "proved": proved,
+                    "seconds": perf_counter() - start,
+                }
+                _say(told, as_json, "\n".join(["accepted", *(f"  {line}" for line in proved)]))
+                return
             accepted, how = RUN[checker](cert, network, asked, timeout, pure)
         except Rejected as error:
             step, why = printable(error.step), printable(error.why)
@@ -121,6 +127,15 @@ def run_coq(
     return _asked(cert, network, asked, lambda c, other: check_with_coq(c, network=other, seconds=timeout))
 
 
+def run_lean(
+    cert: Path, network: Path | None, asked: Path | None, timeout: float, pure: bool
+) -> tuple[Accepted, str]:
+    """Read, and let Lean check; also in words which Lean."""
+    from workbench.certificate.lean import check_with_lean
+
+    return _asked(cert, network, asked, lambda c, other: check_with_lean(c, network=other, seconds=timeout))
+
+
 def _asked(
     cert: Path,
     network: Path | None,
@@ -152,6 +167,7 @@ def _asked(
 RUN: Mapping[str, Callable[[Path, Path | None, Path | None, float, bool], tuple[Accepted, str]]] = {
     "python": run,
     "coq": run_coq,
+    "lean": run_lean,
 }
 
 
@@ -183,6 +199,7 @@ def as_data(
     return {
         "result": "accepted",
         "verdict": a.verdict,
+        "semantics": a.semantics,
         "network": {
             "name": a.network,
             "sha256": a.sha256,
@@ -201,7 +218,7 @@ def as_data(
         "point": None if a.point is None else [str(v) for v in a.point],
         "seconds": seconds,
         "arithmetic": how,
-        "assumptions": list(assumed(checker)),
+        "assumptions": list(assumed(checker, a)),
     }
 
 
@@ -224,7 +241,7 @@ def write(file: Path, verdict: Verdict, graph: Graph, network: str, limit: float
     """
     from workbench.certificate.attach import certificate_of
 
-    found = certificate_of(verdict, _numbers(graph, network, verdict.digest), limit=limit)
+    found = certificate_of(verdict, _numbers(graph, network, verdict.digest), graph, limit=limit)
     replace(verdict, certificate=found).save_certificate(file)
 
 

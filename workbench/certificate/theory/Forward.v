@@ -1,6 +1,6 @@
 (* Intervals, and linear functions of the input, step by step; and with rows all bounds of a part of the region. *)
 From Coq Require Import ZArith QArith List Lia Lqa Bool.
-From NNWorkbench Require Import Network Arithmetic Bounds Walk.
+From NNWorkbench Require Import Network Arithmetic Taps Bounds Walk.
 Import ListNotations.
 Local Open Scope Q_scope.
 
@@ -28,6 +28,10 @@ Definition interval (k : step) (es : list entry) : list (Z * Z) :=
   | Affine s e rows =>
       let b := (two P, two P) :: of s in
       map (fun row => let (l, h) := ends row b in (shr e l, up e h)) rows
+  | Conv s e reads rows =>
+      let known := kept (0, 0)%Z (of s) in
+      let patches := map (fun tap => (two P, two P) :: map (look (0, 0)%Z known) tap) reads in
+      flat_map (fun row => map (fun b => let (l, h) := ends row b in (shr e l, up e h)) patches) rows
   | Shift s e b => plus_ranges (of s) (map (fun n => (shr e (n * two P), up e (n * two P))%Z) b)
   | Relu s e al =>
       map (fun b : Z * Z => let (l, h) := b in
@@ -76,17 +80,39 @@ Definition step_ok (k : step) : bool := match k with Relu _ e al => relu_fits e 
 Lemma relu_fits_pos e al : relu_fits e al = true -> (0 <= al)%Z.
 Proof. unfold relu_fits. rewrite andb_true_iff, !Z.leb_le. tauto. Qed.
 
+Lemma affine_range e row b v : enclosed b (1 :: v) ->
+  within (let (l, h) := ends row b in (shr e l, up e h)) (dot row (1 :: v) * over e).
+Proof.
+  intros B. destruct (ends_sound P _ _ B row) as [E1 E2]. destruct (ends row _) as [l h]. cbn [fst snd] in *.
+  split; cbn [fst snd].
+  - destruct (shr_spec e l) as [S _]. pose proof (over_le e _ _ E1). lra.
+  - pose proof (up_spec e h) as S. pose proof (over_ge e _ _ E2). unfold up. lra.
+Qed.
+
+Lemma element_within of v k : enclosed of v -> within (look (0, 0)%Z (kept (0, 0)%Z of) k) (element v k).
+Proof.
+  intros B. rewrite look_kept. unfold element.
+  assert (O : within (0, 0)%Z 0) by (split; cbn; change (ι 0) with 0; lra).
+  destruct (k <? 0)%Z; [exact O|]. apply (Forall2_nth within); assumption.
+Qed.
+
+Lemma patch_enclosed of v tap : enclosed of v ->
+  enclosed ((two P, two P) :: map (look (0, 0)%Z (kept (0, 0)%Z of)) tap) (1 :: map (element v) tap).
+Proof.
+  intros B. constructor; [apply one_within|]. induction tap as [|k tap IH]; constructor; [|exact IH].
+  apply element_within, B.
+Qed.
+
 Lemma interval_sound k net es x : step_ok k = true -> fits net es x -> enclosed (interval k es) (apply k (values net x)).
 Proof.
   intros W F. pose proof (U_pos P) as HU.
-  destruct k as [s e rows|s e b|s e al|s t]; cbn [interval apply];
+  destruct k as [s e rows|s e reads rows|s e b|s e al|s t]; cbn [interval apply];
     destruct (fits_nth P net es x s F) as [B _]; set (of := range (nth s es nothing)) in *; set (v := nth s (values net x) []) in *.
   - clear W. induction rows as [|row rows IH]; cbn [map]; constructor; [|exact IH].
-    assert (B' : enclosed ((two P, two P) :: of) (1 :: v)) by (constructor; [apply one_within|exact B]).
-    destruct (ends_sound P _ _ B' row) as [E1 E2]. destruct (ends row _) as [l h]. cbn [fst snd] in *.
-    split; cbn [fst snd].
-    + destruct (shr_spec e l) as [S _]. pose proof (over_le e _ _ E1). lra.
-    + pose proof (up_spec e h) as S. pose proof (over_ge e _ _ E2). unfold up. lra.
+    apply affine_range. constructor; [apply one_within|exact B].
+  - clear W. induction rows as [|row rows IH]; cbn [flat_map]; [constructor|]. apply Forall2_app; [|exact IH].
+    clear IH. induction reads as [|tap reads IH]; cbn [map]; constructor; [|exact IH].
+    apply affine_range, patch_enclosed, B.
   - apply plus_ranges_sound; [exact B|]. clear W. induction b as [|n b IH]; cbn [map]; constructor; [|exact IH].
     destruct (shr_spec e (n * two P)) as [S _]. pose proof (up_spec e (n * two P)) as T. rewrite inject_Z_mult in S, T.
     split; cbn [fst snd]; unfold up; lra.
@@ -197,6 +223,7 @@ Definition forms_of (k : step) (e : entry) (lost : Z) (fs : list (list form)) : 
         let c := (hd 0 row * two P)%Z in
         let (A, B) := mixed (tl row) (of s) in
         (scaled ex (vadd [c] A) lost, scaled ex (vadd [- c]%Z B) lost)) rows
+  | Conv _ _ _ _ => map (fun b : Z * Z => ([fst b], [- snd b]%Z)) (range e)  (* constants *)
   | Shift s ex b => shift_forms ex b (of s)
   | Relu s ex al => through_lines (slopes_shift ex) lost (lines e) (of s)
   | Add s t => add_forms (of s) (of t)
@@ -229,13 +256,13 @@ Proof.
   constructor; [|apply IH; assumption]. split; cbn [fst snd] in *; rewrite dot_vadd; lra.
 Qed.
 
-Lemma forms_sound k e b net x fs : enclosed b x -> lines_fit P k e (values net x) ->
+Lemma forms_sound k e b net x fs : enclosed b x -> enclosed (range e) (apply k (values net x)) -> lines_fit P k e (values net x) ->
   Forall2 (Forall2 (form_fits x)) fs (values net x) ->
   Forall2 (form_fits x) (forms_of k e (shr P (negatives b)) fs) (apply k (values net x)).
 Proof.
-  intros B L F. pose proof (fun s => Forall2_nth (Forall2 (form_fits x)) [] [] (Forall2_nil _) _ _ F s) as N.
-  destruct k as [s ex rows|s ex c|s ex al|s t]; cbn [forms_of apply].
-  - specialize (N s). clear L. induction rows as [|row rows IH]; cbn [map]; constructor; [|exact IH].
+  intros B R L F. pose proof (fun s => Forall2_nth (Forall2 (form_fits x)) [] [] (Forall2_nil _) _ _ F s) as N.
+  destruct k as [s ex rows|s ex reads rows|s ex c|s ex al|s t]; cbn [forms_of apply] in *.
+  - specialize (N s). clear L R. induction rows as [|row rows IH]; cbn [map]; constructor; [|exact IH].
     pose proof (mixed_sound x _ _ N (tl row)) as C. destruct (mixed _ _) as [A D]. destruct C as [C1 C2].
     cbn [fst snd] in *.
     assert (E : dot row (1 :: nth s (values net x) []) == ι (hd 0 row)%Z + dot (tl row) (nth s (values net x) [])).
@@ -249,6 +276,8 @@ Proof.
     split; cbn [fst snd]; rewrite E.
     + assert ((ι c * U + dot A (1 :: x)) * over ex <= (ι c * U + U * y) * over ex) by (apply Qmult_le_compat_r; lra). lra.
     + assert ((- (ι c * U) + dot D (1 :: x)) * over ex <= (- (ι c * U) - U * y) * over ex) by (apply Qmult_le_compat_r; lra). lra.
+  - clear L N F B. revert R. generalize (range e). induction 1 as [|[l h] v r vs [H1 H2] R IH]; cbn [map]; constructor;
+      [|exact IH]. cbn [fst snd] in *. split; cbn [fst snd dot]; rewrite ?inject_Z_opp; lra.
   - apply shift_forms_sound, N.
   - cbn [lines_fit] in L. apply through_lines_sound; [exact B|exact L|apply N].
   - apply add_forms_sound; apply N.
@@ -355,7 +384,7 @@ Definition entry_of (k : step) (es : list entry) (chosen : list Z) (r : list (Z 
 Lemma lines_for_sound k net es x e chosen : step_ok k = true -> fits net es x -> lines e = lines_for k es chosen ->
   sparse e = sparse_for k es -> lines_fit P k e (values net x).
 Proof.
-  intros W F E E'. destruct k as [s ex rows|s ex b|s ex al|s t]; cbn [lines_fit]; try exact I.
+  intros W F E E'. destruct k as [s ex rows|s ex reads rows|s ex b|s ex al|s t]; cbn [lines_fit]; try exact I.
   { rewrite E'. clear E' E W. cbn [sparse_for]. destruct (fits_nth P net es x s F) as [B _]. clear F.
     induction rows as [|[|b row] rows IH]; cbn [map]; constructor; try exact IH; [reflexivity|].
     cbn [dot]. rewrite (erase_sound _ _ B row). reflexivity. }
@@ -448,7 +477,7 @@ Fixpoint bounds (net : list step) (w : ways) (marks : list bool) (chosen : list 
         | [] => interval k es
         | e :: _ => if by_interval w then meet (interval k es) (range e) else range e
         end in
-      let f := if by_forms w then forms_of k (entry_of k es [] []) (shr P (negatives box)) fs else [] in
+      let f := if by_forms w then forms_of k (entry_of k es [] r) (shr P (negatives box)) fs else [] in
       let marked := hd false marks in
       let r := if by_forms w && marked then tighten ((two P, two P) :: box) r f else r in
       let r := cut_all (hd [] phases) r in

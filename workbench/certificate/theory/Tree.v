@@ -38,10 +38,10 @@ Proof.
       unfold r1. destruct old as [|e old]; [exact R0|]. destruct O as [O|O]; [discriminate|]. destruct O as [[O _] _].
       destruct (by_interval w); [apply meet_sound|]; assumption. }
     clearbody r1. clear O O'.
-    set (f := if by_forms w then forms_of P k (entry_of k es [] []) (shr P (negatives box)) fs else []).
+    set (f := if by_forms w then forms_of P k (entry_of k es [] r1) (shr P (negatives box)) fs else []).
     assert (FF : by_forms w = true -> Forall2 (form_fits P x) f (apply k (values net x))).
-    { intros E. unfold f. rewrite E. apply forms_sound; [exact B| |apply G, E].
-      exact (lines_for_sound P k net es x (entry_of k es [] []) [] W1 F eq_refl eq_refl). }
+    { intros E. unfold f. rewrite E. apply forms_sound; [exact B|exact R1| |apply G, E].
+      exact (lines_for_sound P k net es x (entry_of k es [] r1) [] W1 F eq_refl eq_refl). }
     clearbody f.
     set (r2 := if by_forms w && hd false marks then tighten P ((two P, two P) :: box) r1 f else r1).
     assert (R2 : enclosed r2 (apply k (values net x))).

@@ -1,6 +1,6 @@
 (* Rows walked back through a network, intervals and linear functions walked forward, and all bounds of a part. *)
 From Coq Require Import ZArith QArith List Lia Lqa Bool.
-From NNWorkbench Require Import Network Arithmetic Bounds.
+From NNWorkbench Require Import Network Arithmetic Taps Bounds.
 Import ListNotations.
 Local Open Scope Q_scope.
 
@@ -144,6 +144,12 @@ Fixpoint back (net : list step) (es : list entry) (pending : list (list Z)) (c :
               | [] => back net' es' rest c
               | d :: p => back net' es' (add_at s p rest) (c + d + shr P (owed (nth s es' nothing)))
               end
+          | Conv s e reads rows =>
+              let of := nth s es' nothing in
+              match map (shr e) (conv_back (length (range of)) a reads rows) with
+              | [] => back net' es' rest c
+              | d :: p => back net' es' (add_at s p rest) (c + d + shr P (owed of))
+              end
           | Shift s e b => back net' es' (add_at s a rest) (c + shr e (scalar a b))
           | Relu s e al =>
               let (p, lost) := through (slopes_shift e) (lines (hd nothing es)) a in
@@ -167,16 +173,41 @@ Proof.
   rewrite E. exact S.
 Qed.
 
-Lemma affine_step (e : N) (rows : list (list Z)) (a : list Z) (b : list (Z * Z)) (v : vec) d p : enclosed b v ->
-  map (shr e) (vecmat a rows) = d :: p ->
-  dot p v + ι (d + shr P (negatives b)) <= dot a (map (fun row => dot row (1 :: v) * over e) rows).
+Lemma rounded (e : N) (q : list Z) (b : list (Z * Z)) (v : vec) d p : enclosed b v -> map (shr e) q = d :: p ->
+  dot p v + ι (d + shr P (negatives b)) <= dot q (1 :: v) * over e.
 Proof.
-  intros B E. rewrite dot_map_scaled, <- dot_vecmat.
+  intros B E.
   assert (B' : enclosed ((two P, two P) :: b) (1 :: v)) by (constructor; [apply one_within|exact B]).
-  pose proof (round_sound P e _ _ (vecmat a rows) B') as R. rewrite E in R. cbn [dot] in R.
+  pose proof (round_sound P e _ _ q B') as R. rewrite E in R. cbn [dot] in R.
   assert (C : charge P ((two P, two P) :: b) = charge P b).
   { unfold charge. cbn [negatives]. pose proof (two_pos P). destruct (two P); try lia; reflexivity. }
   rewrite C in R. unfold charge in R. rewrite inject_Z_opp in R. rewrite inject_Z_plus. lra.
+Qed.
+
+Lemma affine_step (e : N) (rows : list (list Z)) (a : list Z) (b : list (Z * Z)) (v : vec) d p : enclosed b v ->
+  map (shr e) (vecmat a rows) = d :: p ->
+  dot p v + ι (d + shr P (negatives b)) <= dot a (map (fun row => dot row (1 :: v) * over e) rows).
+Proof. intros B E. rewrite dot_map_scaled, <- dot_vecmat. exact (rounded e _ b v d p B E). Qed.
+
+Lemma conv_scaled s (f : list Z -> list Z -> Q) reads : forall rows a,
+  dot a (flat_map (fun r => map (fun tap => f r tap * s) reads) rows) ==
+  dot a (flat_map (fun r => map (f r) reads) rows) * s.
+Proof.
+  assert (M : forall r taps a, dot a (map (fun tap => f r tap * s) taps) == dot a (map (f r) taps) * s).
+  { induction taps as [|tap taps IH]; intros [|u a]; cbn [map dot]; try ring. rewrite IH. ring. }
+  induction rows as [|r rows IH]; intros a; cbn [flat_map]; [rewrite dot_nil_r; ring|].
+  rewrite !dot_app, !map_length, M, IH. ring.
+Qed.
+
+Lemma conv_step (e : N) (reads rows : list (list Z)) (a : list Z) (b : list (Z * Z)) (v : vec) d p : enclosed b v ->
+  map (shr e) (conv_back (length b) a reads rows) = d :: p ->
+  dot p v + ι (d + shr P (negatives b)) <=
+  dot a (flat_map (fun row => map (fun tap => dot row (1 :: map (element v) tap) * over e) reads) rows).
+Proof.
+  intros B E. rewrite (conv_scaled (over e) (fun r tap => dot r (1 :: map (element v) tap))).
+  rewrite <- (conv_back_sound (length b)).
+  - exact (rounded e _ b v d p B E).
+  - clear E. induction B; cbn [length]; lia.
 Qed.
 
 Lemma dot_sparse s v : forall rows cut, Forall2 (fun r c : list Z => dot r v == dot c v) rows cut ->
@@ -194,7 +225,7 @@ Proof.
     destruct (hd [] pending) as [|u a0] eqn:Ha.
     { specialize (IH es (tl pending) c x F). destruct (back _ _ _ _). cbn [dot]. lra. }
     set (a := u :: a0) in *. clearbody a. clear Ha u a0.
-    destruct k as [s ex rows|s ex b|s ex al|s t]; cbn [apply lines_fit] in K, L |- *.
+    destruct k as [s ex rows|s ex reads rows|s ex b|s ex al|s t]; cbn [apply lines_fit] in K, L |- *.
     + pose proof (dot_sparse (over ex) _ rows (sparse e) L a) as S. revert S. clear L K.
       generalize (sparse e). intros cut S.
       destruct (map (shr ex) (vecmat a cut)) as [|d p] eqn:E.
@@ -204,6 +235,12 @@ Proof.
         destruct (back _ _ _ _). rewrite total_add_at in IH. rewrite !inject_Z_plus in IH.
         destruct (fits_nth net es x s F) as [B O]. rewrite O in IH.
         pose proof (affine_step ex cut a _ _ d p B E) as A. rewrite inject_Z_plus in A. lra.
+    + destruct (fits_nth net es x s F) as [B O].
+      destruct (map (shr ex) (conv_back (length (range (nth s es nothing))) a reads rows)) as [|d p] eqn:E.
+      * unfold conv_back in E. destruct (spread _ _ _ _ _). discriminate.
+      * specialize (IH es (add_at s p (tl pending)) (c + d + shr P (owed (nth s es nothing)))%Z x F).
+        destruct (back _ _ _ _). rewrite total_add_at in IH. rewrite !inject_Z_plus in IH. rewrite O in IH.
+        pose proof (conv_step ex reads rows a _ _ d p B E) as A. rewrite inject_Z_plus in A. lra.
     + specialize (IH es (add_at s a (tl pending)) (c + shr ex (scalar a b))%Z x F). destruct (back _ _ _ _).
       rewrite total_add_at in IH. rewrite inject_Z_plus in IH. pose proof (dot_shift ex b a). rewrite dot_plus. lra.
     + pose proof (fits_nth net es x s F) as [B O].
