@@ -79,6 +79,45 @@ def convolution(seed: int = 0) -> dict[str, Any]:
     return network([1, 2, 5, 5], nodes, tensors)
 
 
+def pools(seed: int = 0) -> dict[str, Any]:
+    """Pools of three kinds, batch normalisation, factors that are no dyadic numbers, and smooth functions."""
+    rng = random.Random(seed)  # noqa: S311
+    some = lambda n: [rng.randint(-8, 8) for _ in range(n)]  # noqa: E731
+    curve = lambda: rng.choice(["Sigmoid", "Tanh", "Relu", "Softplus", "Erf", "Sin"])  # noqa: E731
+    average = rng.choice(["AveragePool", "GlobalAveragePool"])
+    many = 3 * (9 if average == "AveragePool" else 1)
+    tensors = {
+        "k": tensor([3, 2, 3, 3], some(54), -4),
+        "scale": tensor([3], some(3), -2),
+        "bias": tensor([3], some(3), -2),
+        "mean": tensor([3], some(3), -2),
+        "var": tensor([3], [rng.randint(1, 99) for _ in range(3)], -5),
+        "third": tensor([3, 1, 1], [3, 5, rng.choice([1, -7])], 0),
+        "g": tensor([4, many], some(4 * many), -4),
+        "h": tensor([4, 2], some(8), -3),
+    }
+    kernel = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    kernel["pads"] = rng.choice([[0, 0, 0, 0], [1, 0, 0, 1], [0, 1, 1, 0]])
+    means = {"kernel_shape": [2, 2], "pads": [1, 1, 0, 0], "count_include_pad": rng.randint(0, 1)}
+    nodes = [
+        node("Pad", ["x"], "p", pads=[0, 0, 1, 0, 0, 0, 0, 1]),
+        node("Conv", ["p", "k"], "c", kernel_shape=[3, 3], pads=[0, 1, 1, 0]),
+        node("BatchNormalization", ["c", "scale", "bias", "mean", "var"], "n", epsilon=EPSILON),
+        node(curve(), ["n"], "r"),
+        node("MaxPool", ["r"], "m", **kernel),
+        node("Div", ["m", "third"], "d"),
+        node(average, ["d"], "a", **(means if average == "AveragePool" else {})),
+        node("Flatten", ["a"], "v", axis=1),
+        node("Gemm", ["v", "g"], "z", transB=1),
+        node(curve(), ["z"], "s"),
+        node("MatMul", ["s", "h"], "y"),
+    ]
+    return network([1, 2, 6, 6], nodes, tensors)
+
+
+EPSILON = {"mantissa": 5, "exponent": -9}
+
+
 def box(n: int, radius: int, denominator: int, center: list[int] | None = None) -> dict[str, Any]:
     """``[(c - radius) / denominator, (c + radius) / denominator]`` in every input."""
     middle = center or [0] * n

@@ -177,7 +177,7 @@ def test_the_command_line_writes_and_checks(
     ("more", "why"),
     [
         (("--timeout", "0"), "the answer is timeout"),
-        (("--semantics", "binary32"), "certificates are about real arithmetic"),
+        (("--semantics", "binary16"), "certificates are about real arithmetic"),
     ],
 )
 def test_where_no_certificate_is_written_a_warning_says_so(

@@ -13,6 +13,7 @@ import workbench as wb
 from workbench.certificate.check import check
 from workbench.certificate.format import Rejected, loads
 from workbench.certificate.levels import LEVELS, RESULTS, level, table
+from workbench.certificate.produce import dumps
 from workbench.model import Model
 
 TRUST = Path(__file__).resolve().parents[2] / "TRUST.md"
@@ -59,6 +60,41 @@ def test_levels_follow_from_what_a_result_carries() -> None:
     assert replace(verdict, certificate=None, status="unknown").level == "none"
 
 
+def test_every_kind_of_result_carries_its_level() -> None:
+    """As a property, not only in the table; an unknown kind is an error."""
+    import importlib
+
+    homes = {
+        "Bounds": "methods.bounds",
+        "RoundingBounds": "methods.roundingbounds",
+        "Precision": "methods.precision",
+        "Comparison": "methods.compare",
+        "Counterexample": "methods.replay",
+        "Verdict": "verdict",
+        "Accepted": "certificate.check",
+    }
+    assert set(homes) == {name.partition(",")[0] for name in RESULTS} - {"Array"}
+    for name, home in homes.items():
+        assert hasattr(getattr(importlib.import_module(f"workbench.{home}"), name), "level"), name
+    model = wb.examples.toy()
+    zero = np.zeros(model.network.input_shape)
+    model.explore(zero, eps=0.01, show=False)
+    label = int(np.argmax(model.run(zero)))
+    hit = model.verify(wb.margin(1 - label))
+    results = (
+        model.bounds("ibp"),
+        model.rounding("binary16"),
+        model.compare_semantics(zero),
+        hit.counterexample,
+    )
+    assert [r.level for r in results] == ["float-sound", "float-sound", "tested", "replayed"]
+    assert hit.level == "replayed" and level(np.zeros(1)) == "tested"
+    proved = model.verify(wb.margin(label), certify=True)
+    assert check(loads(dumps(proved.certificate))).level == proved.level == "exactly checked"
+    with pytest.raises(KeyError):
+        level(3)
+
+
 def test_a_certificate_is_saved_or_a_sentence_says_why_not(tmp_path: Path) -> None:
     model = wb.examples.toy()
     zero = np.zeros(model.network.input_shape)
@@ -74,7 +110,7 @@ def test_a_certificate_is_saved_or_a_sentence_says_why_not(tmp_path: Path) -> No
     with pytest.raises(ValueError, match=r"no certificate to write: none was asked for: model.verify\("):
         model.verify(spec).save_certificate(tmp_path / "none.json")
     with pytest.raises(ValueError, match="certificates are about real arithmetic"):
-        model.verify(spec, semantics="binary32", certify=True).save_certificate(tmp_path / "none.json")
+        model.verify(spec, semantics="binary16", certify=True).save_certificate(tmp_path / "none.json")
     with pytest.raises(ValueError, match="the verdict is unknown"):
         model.verify(spec, timeout=0).save_certificate(tmp_path / "none.json")
     assert not (tmp_path / "none.json").exists()

@@ -7,11 +7,14 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
+from workbench.certificate.check import SEMANTICS
 from workbench.certificate.format import CannotCheck, Rejected
 from workbench.certificate.plans import plan_of
 from workbench.certificate.produce import NotProved, certify, network_of
+from workbench.certificate.rounding import FORMATS
 from workbench.graph import Graph
 
+OWN = "onnx"  # the semantics of a verdict about the network's own float program
 CHECKED = (
     "a certificate of this verdict was accepted by the exact checker, which shares no code with the engine"
 )
@@ -35,24 +38,28 @@ def certified(verdict: Any, graph: Graph, until: float | None = None) -> Any:
     start = monotonic()
     try:
         limit = None if until is None else max(0.0, until - start)
-        found = certificate_of(verdict, network_of(graph, verdict.digest), limit=limit)
+        found = certificate_of(verdict, network_of(graph, verdict.digest), graph, limit=limit)
     except CannotCheck as error:
         return replace(verdict, uncertified=str(error))
     except (NotProved, Rejected) as error:
+        if verdict.semantics != "real":  # the rule about rounding is coarser than the engine's
+            return replace(verdict, uncertified=f"the exact rules do not prove it about floats: {error}")
         reason = f"the engine says {verdict.status}, but the exact checker does not accept it: {error}"
         return replace(verdict, status="unknown", reason=reason, counterexample=None, uncertified=str(error))
     seconds = verdict.seconds + monotonic() - start
-    return replace(
-        verdict, certificate=found, seconds=seconds, assumptions=(*verdict.assumptions[:1], CHECKED)
-    )
+    first = verdict.assumptions[:1] if verdict.semantics == SEMANTICS else found["trust"]["assumptions"][:1]
+    return replace(verdict, certificate=found, seconds=seconds, assumptions=(*first, CHECKED))
 
 
-def certificate_of(verdict: Any, network: Mapping[str, Any], *, limit: float | None = None) -> dict[str, Any]:
+def certificate_of(
+    verdict: Any, network: Mapping[str, Any], graph: Graph | None = None, *, limit: float | None = None
+) -> dict[str, Any]:
     """A certificate of a verdict that is not unknown, accepted by the checker.
 
     Parameters
     ----------
     network : of a certificate: from `onnx_file.read`, or `network_of`.
+    graph : what the verdict is about: says which formats the network's own float program has.
     limit : seconds.
 
     Raises
@@ -62,17 +69,30 @@ def certificate_of(verdict: Any, network: Mapping[str, Any], *, limit: float | N
     NotProved, Rejected
         Where the exact rules do not prove the verdict.
     """
-    if verdict.semantics != "real":
+    semantics = verdict.semantics if graph is None or verdict.semantics != OWN else _own(graph)
+    if semantics not in (SEMANTICS, *FORMATS):
         raise CannotCheck(
-            f"certificates are about real arithmetic, and this verdict is about {verdict.semantics}"
+            f"certificates are about real arithmetic, {' and '.join(FORMATS)}, "
+            f"and this verdict is about {verdict.semantics}"
         )
     hit = verdict.counterexample
     return certify(
         network,
         verdict.asked,
         counterexample=None if hit is None else (verdict.case, hit.point),
-        plans=lambda relus: [plan_of(tree, relus) for tree in verdict.trees],
+        plans=lambda relus: [
+            plan_of(tree, relus, case.unsafe)
+            for tree, case in zip(verdict.trees, verdict.asked.cases, strict=False)
+        ],
         method=verdict.method,
         seconds=verdict.seconds,
         limit=limit,
+        semantics=semantics,
     )
+
+
+def _own(graph: Graph) -> str:
+    """The format in which the network's own program computes; "onnx" where there are several."""
+    types = {str(w.dtype) for w in graph.weights.values() if w.dtype.kind == "f"}
+    types |= {node.dtype for node in graph.nodes if node.dtype.startswith("float")}
+    return {"float32": "binary32", "float64": "binary64"}.get(types.pop(), OWN) if len(types) == 1 else OWN

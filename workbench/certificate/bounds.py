@@ -14,6 +14,9 @@ from functools import cache
 from operator import mul
 from typing import Any
 
+from workbench.certificate.elements import KINDS, matter
+from workbench.certificate.elements import back as back_through
+from workbench.certificate.elements import interval as interval_of
 from workbench.certificate.format import CannotCheck
 from workbench.certificate.matrices import Matrices, Row
 from workbench.certificate.parts import Empty, Lines, Part, charged, least, lines_of, sums
@@ -23,9 +26,10 @@ from workbench.certificate.reduced import functions as functions_reduced
 from workbench.certificate.reduced import phased as phased_reduced
 from workbench.certificate.reduced import reduce as reduce_again
 from workbench.certificate.reduced import start as reduce_first
+from workbench.certificate.smooth import lines_of_smooth
 
 Forms = tuple[Sequence[Row], Sequence[Row]]
-Slopes = Mapping[int, Mapping[int, int]]
+Slopes = Mapping[int, Mapping[int, Any]]
 NONE: Slopes = {}
 
 
@@ -38,6 +42,10 @@ class Bounds:
         self.program, self.P, self.until = program, precision, until
         self.matrices = Matrices(flint)
         self.relus = {s.name: i for i, s in enumerate(program.steps) if s.kind == "relu"}
+        self.smooth = {s.name: i for i, s in enumerate(program.steps) if s.kind == "smooth"}
+        self.sources = matter(program)
+        if self.smooth and flint is False:
+            raise CannotCheck("a smooth function is checked by python-flint's ball arithmetic")
         self.dense = cache(self._dense)  # of this checker: it goes with it
 
     def in_time(self) -> None:
@@ -78,6 +86,8 @@ class Bounds:
             alpha, e = step.matrix[0][0], step.exponent
             down = [v if v >= 0 else alpha * v >> e for v in low]
             return down, [v if v >= 0 else -(-alpha * v >> e) for v in high]
+        if step.kind in KINDS:
+            return interval_of(step, low, high, P, self.in_time)
         matrix, size, *_ = self.dense(i)
         middle, radius = (
             [a + b for a, b in zip(low, high, strict=True)],
@@ -129,7 +139,7 @@ class Bounds:
         if step.kind == "relu":
             lines = self.lines(i, part, {})
             below, above = [list(r) for r in low], [list(r) for r in negative]
-            for j, a, s, t in lines.bent:
+            for j, a, s, t, _ in lines.bent:
                 below[j] = [v * a >> lines.shift for v in low[j]]
                 above[j] = [v * s >> lines.shift for v in negative[j]]
                 below[j][-1] -= charge
@@ -148,8 +158,8 @@ class Bounds:
         return found[0], found[1]
 
     def lines(self, i: int, part: Part, chosen: Mapping[int, int]) -> Lines:
-        """R6: a relu's lines on the part, kept unless slopes were chosen."""
-        if chosen or i not in part.lines:
+        """R6: a relu's lines on the part, kept unless slopes were chosen; of a smooth function those of the bounds."""
+        if (chosen or i not in part.lines) and i not in self.smooth.values():
             step = self.program.steps[i]
             found = lines_of(step, part.low[step.sources[0]], part.high[step.sources[0]], chosen, self.P)
             if chosen:
@@ -207,13 +217,15 @@ class Bounds:
                 added = [sum(map(mul, r, step.matrix[0])) >> e for r in rows]
             elif step.kind == "add":
                 added = [0] * len(rows)
-            elif step.kind == "relu":
+            elif step.kind in ("relu", "smooth"):
                 lines = self.lines(i, part, slopes.get(i, {}))
                 passed, added = self._through_lines(lines, rows)
                 for j, m in multipliers.get(i, {}).items():
                     for one in passed:
                         one[j] += -m if part.phases[source, j] else m
                 rows = passed
+            elif step.kind in KINDS:
+                rows, added = back_through(step, rows, part.low[source], part.high[source], self.P)
             else:
                 charge = charged(part.low[source], self.P)
                 if step.taps is None:
@@ -252,16 +264,17 @@ class Bounds:
         return True
 
     def _through_lines(self, lines: Lines, rows: Sequence[Row]) -> tuple[list[list[int]], list[int]]:
-        """R6: coefficients of a relu's results as coefficients of its operand, and what that adds."""
+        """R6: coefficients of results as coefficients of their operands, and what that adds."""
         found, added, shift = list[list[int]](), [], lines.shift
         for r in rows:
             passed, gained = list(r), 0
-            for j, a, s, t in lines.bent:
+            for j, a, s, t, c in lines.bent:
                 u = passed[j]
                 if u < 0:
                     gained += u * t
                     u *= s
                 else:
+                    gained += u * c
                     u *= a
                 passed[j] = u >> shift
             found.append(passed)
@@ -302,7 +315,6 @@ class Bounds:
             return
         before, forms = (part.low, part.high), dict[int, Forms]()
         part.low, part.high, part.lines = [], [], {}
-        sources = {self.program.steps[i].sources[0] for i in self.relus.values()}
         for i in range(len(self.program.steps)):
             self.in_time()
             low, high = self.interval(i, part)
@@ -310,19 +322,24 @@ class Bounds:
                 low, high = list(map(max, low, before[0][i])), list(map(min, high, before[1][i]))
             part.low.append(low)
             part.high.append(high)
+            if i in self.smooth.values():
+                k = self.program.steps[i].sources[0]
+                ends, given = (part.low[k], part.high[k]), slopes.get(i, {})
+                part.lines[i] = lines_of_smooth(self.program.steps[i], *ends, given, self.P, self.in_time)
             if "forms" in methods:
                 forms[i] = self.forms(i, part, forms)
-                if i in sources:
+                if i in self.sources:
                     lows, negative = (least(half, part.box, self.P) for half in forms[i])
                     self._tighten(i, range(len(low)), lows, negative, part)
-            if i in sources:
+            if i in self.sources:
                 self.clamp(i, part)
                 if "rows" in methods:
                     self._by_rows(i, part, slopes)
                     self.clamp(i, part)
 
     def _by_rows(self, i: int, part: Part, slopes: Slopes) -> None:
-        unsure = [j for j, (l, u) in enumerate(zip(part.low[i], part.high[i], strict=True)) if l < 0 < u]
+        ends = zip(part.low[i], part.high[i], strict=True)
+        unsure = [j for j, (l, u) in enumerate(ends) if l < 0 < u or self.sources[i]]
         most = max(8, (1 << 20) // max(s.size for s in self.program.steps))
         for first in range(0, len(unsure), most):
             index = unsure[first : first + most]

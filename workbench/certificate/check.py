@@ -11,6 +11,8 @@ R3 forms       linear functions of the input below a vector     R8 phases     z 
 R4 rows        a lower bound of ``rows . vector``, walked back  R9 refuted    an unsafe alternative cannot happen
 R5 rounding    a coefficient is rounded down, and paid for      R10 replay    a counterexample is run exactly
 R11 clip       what cannot be unsafe is left out of a box     R12 reduce    relus that are lines on a part are put in
+R13 smooth     lines of a smooth function, in ball arithmetic R14 elements  pools, the largest of some, factors
+R15 rounding  a claim about floats as one about reals
 """
 
 from __future__ import annotations
@@ -27,14 +29,31 @@ from workbench.certificate.format import NAME, CannotCheck, Rejected, fields, in
 from workbench.certificate.parts import SLOPE, Empty, Part
 from workbench.certificate.program import Program, lower
 from workbench.certificate.replay import replay
+from workbench.certificate.rounding import FORMATS, widened
 
 METHODS = ("interval", "forms", "rows")
+ONE, STEEPEST = 1 << SLOPE, 1 << 40  # slopes: 1, and the largest of a smooth function
+NONE: Mapping[str, int] = {}
 SEMANTICS = "real"
-ASSUMPTIONS = (
-    "the network is evaluated in real arithmetic, its weights the exact numbers of the file",
+COMMON = (
     "the operators mean what workbench/certificate/program.py says",
     "this Python computes with integers correctly, and python-flint with integer matrices where it is used",
 )
+BALLS = "python-flint's ball arithmetic encloses the values of smooth functions"
+ASSUMPTIONS = (
+    "the network is evaluated in real arithmetic, its weights the exact numbers of the file",
+    *COMMON,
+)
+
+
+def assumptions(semantics: str, smooth: bool = False) -> tuple[str, ...]:
+    """What a claim rests on: of real arithmetic, or of a float format; and where there are smooth functions."""
+    first = ASSUMPTIONS[:1]
+    if semantics != SEMANTICS:
+        run = f"the network is run in {semantics} on the inputs of the region, each rounded to it: every operation "
+        how = "is rounded to nearest, with gradual underflow, sums in any order, with fused multiply-adds or without"
+        first = (run + how,)
+    return (*first, *COMMON, *([BALLS] if smooth else []))
 
 
 @dataclass(frozen=True)
@@ -74,6 +93,9 @@ class Accepted:
     steps: int = 0
     point: tuple[Fraction, ...] | None = None
     outputs: tuple[Fraction, ...] | None = None
+    semantics: str = SEMANTICS
+    assumptions: tuple[str, ...] = ASSUMPTIONS
+    level: str = "exactly checked"
 
 
 def check(
@@ -124,9 +146,13 @@ def _check(
         text(value, f"made_by.{key}")
     claim = fields(given["claim"], "claim", "verdict semantics cases")
     trust = fields(given["trust"], "trust", "assumptions")
-    if claim["semantics"] != SEMANTICS or trust["assumptions"] != list(ASSUMPTIONS):
-        raise Rejected("format", "claim.semantics and trust.assumptions must be those of this checker")
+    semantics = text(claim["semantics"], "claim.semantics")
+    if semantics != SEMANTICS and semantics not in FORMATS:
+        raise Rejected("format", f"claim.semantics must be one of {SEMANTICS}, {', '.join(FORMATS)}")
     program = lower(given["network"])
+    assumed = assumptions(semantics, any(s.kind == "smooth" for s in program.steps))
+    if trust["assumptions"] != list(assumed):
+        raise Rejected("format", "trust.assumptions must be those of this checker")
     name, digest = (text(given["network"][k], f"network.{k}") for k in ("name", "sha256"))
     if network is not None:
         _compare(program, digest, network)
@@ -136,7 +162,10 @@ def _check(
     numbers = sum(len(r) for s in program.steps if s.kind != "relu" for r in s.matrix)
     about = name, digest, network is not None, numbers
     if claim["verdict"] == "falsified":
-        return Accepted("falsified", cases, *about, 0, 0, *replay(program, cases, given["proof"]))
+        if semantics != SEMANTICS:
+            raise CannotCheck(f"there is no rule for a counterexample in {semantics}")
+        found = replay(program, cases, given["proof"], flint)
+        return Accepted("falsified", cases, *about, 0, 0, *found, semantics, assumed)
     if claim["verdict"] != "verified":
         raise Rejected("format", "claim.verdict is neither verified nor falsified")
     proof = fields(given["proof"], "proof", "precision cases")
@@ -144,9 +173,11 @@ def _check(
     trees = [listed(t, "proof.cases") for t in listed(proof["cases"], "proof.cases", len(cases))]
     leaves, done, size = 0, 0, sum(map(len, trees))
     for number, (case, tree) in enumerate(zip(cases, trees, strict=True)):
-        leaves += _tree(rules, case, tree, number, done, size, watch)
+        whole_part = root(rules, case)
+        wide = widened(rules, whole_part, case, semantics)
+        leaves += _tree(Parts(rules, wide, [whole_part]), tree, number, done, size, watch)
         done += len(tree)
-    return Accepted("verified", cases, *about, leaves, done)
+    return Accepted("verified", cases, *about, leaves, done, None, None, semantics, assumed)
 
 
 def _compare(program: Program, digest: str, network: Mapping[str, Any]) -> None:
@@ -163,9 +194,24 @@ def _compare(program: Program, digest: str, network: Mapping[str, Any]) -> None:
         raise Rejected("network", "the certificate's network is not the file's")
 
 
-def _tree(
-    rules: Bounds, case: Case, tokens: list[Any], number: int, done: int, of: int, watch: Watch | None
-) -> int:
+def _tree(parts: Parts, tokens: list[Any], number: int, done: int, of: int, watch: Watch | None) -> int:
+    for k, token in enumerate(tokens):
+        if watch is not None:
+            kind = token[0] if type(token) is list and token and type(token[0]) is str else ""
+            watch(Tick(number, k, done + k, of, kind, len(parts.open)))
+        try:
+            parts.take(token)
+        except Rejected as error:
+            raise Rejected(error.step, f"proof step {k}: {error.why}", (number, k)) from None
+    if parts.open:
+        raise Rejected(
+            "R7 tree", f"{len(parts.open)} part(s) of the region have no proof", (number, len(tokens))
+        )
+    return parts.leaves
+
+
+@dataclass
+class Parts:
     """R7: a tree in preorder. The root is the whole region; a split's two children, which follow it, cover its part.
 
     ["x", i, p]      {x_i <= p} and {x_i >= p}: every number is in one of them.
@@ -174,24 +220,21 @@ def _tree(
     ["reduce"]       the same part, with what is left of the network on it.
     ["clip"]         a smaller box: what is left out of it is safe.
     ["leaf", ...]    nothing of the part is unsafe.
-    The list `parts` has the parts that are not proved yet; at the end there are none, so all of the root is proved.
+    The list `open` has the parts that are not proved yet; where there are none, all of the root is proved.
     """
-    parts, leaves = [root(rules, case)], 0
-    for k, token in enumerate(tokens):
-        if not parts:
-            raise Rejected("R7 tree", f"proof step {k}: the whole region is proved already", (number, k))
-        if watch is not None:
-            kind = token[0] if type(token) is list and token and type(token[0]) is str else ""
-            watch(Tick(number, k, done + k, of, kind, len(parts)))
-        try:
-            kind, *rest = listed(token, "a step") or [None]
-            parts += step(rules, parts.pop(), case, kind, rest)
-        except Rejected as error:
-            raise Rejected(error.step, f"proof step {k}: {error.why}", (number, k)) from None
-        leaves += kind == "leaf"
-    if parts:
-        raise Rejected("R7 tree", f"{len(parts)} part(s) of the region have no proof", (number, len(tokens)))
-    return leaves
+
+    rules: Bounds
+    case: Case
+    open: list[Part]
+    leaves: int = 0
+
+    def take(self, token: Any) -> None:
+        """Do the next step of the proof; where it is rejected nothing has changed."""
+        if not self.open:
+            raise Rejected("R7 tree", "the whole region is proved already")
+        kind, *rest = listed(token, "a step") or [None]
+        self.open[-1:] = step(self.rules, self.open[-1], self.case, kind, rest)
+        self.leaves += kind == "leaf"
 
 
 def root(rules: Bounds, case: Case) -> Part:
@@ -218,7 +261,7 @@ def step(rules: Bounds, part: Part, case: Case, kind: Any, rest: list[Any]) -> l
     if kind == "bounds":
         if len(rest) not in (1, 2) or any(m not in METHODS for m in listed(rest[0], "bounds")):
             raise Rejected("format", f"bounds take a list of {', '.join(METHODS)}, and slopes")
-        slopes = _slopes(rules, rest[1] if rest[1:] else {})
+        slopes = _slopes(rules, rest[1] if rest[1:] else {}, rules.smooth)
         try:
             if not part.empty:
                 rules.bound(part, rest[0], slopes)
@@ -277,15 +320,25 @@ def _element(rules: Bounds, given: list[Any]) -> tuple[int, int]:
     return step.sources[0], whole(j, "an element", 0, step.size - 1)
 
 
-def _slopes(rules: Bounds, given: Any) -> dict[int, dict[int, int]]:
-    """Chosen slopes of lines below, by relu and element; `Bounds.lines` checks that each is one."""
-    if type(given) is not dict or any(name not in rules.relus for name in given):
-        raise Rejected("format", "slopes are given by relu")
-    found: dict[int, dict[int, int]] = {}
-    for name, pairs in given.items():
-        relu, chosen = rules.relus[name], [integers(p, "a slope", 2) for p in listed(pairs, "slopes")]
-        last, one = rules.program.steps[relu].size - 1, 1 << SLOPE
-        found[relu] = {whole(j, "an element", 0, last): whole(s, "a slope", 0, one) for j, s in chosen}
+def _slopes(rules: Bounds, given: Any, smooth: Mapping[str, int] = NONE) -> dict[int, dict[int, Any]]:
+    """Chosen slopes by step and element: of a relu the one below, which `Bounds.lines` checks.
+
+    Of a smooth function both, which may be any numbers: R13 finds the offsets with which they are lines.
+    """
+    if type(given) is not dict or any(name not in rules.relus and name not in smooth for name in given):
+        raise Rejected("format", "slopes are given by relu, and for bounds by smooth function")
+    found: dict[int, dict[int, Any]] = {}
+    for name, every in given.items():
+        step, both = {**smooth, **rules.relus}[name], name in smooth
+        chosen = [integers(p, "a slope", 3 if both else 2) for p in listed(every, "slopes")]
+        last, low, high = (
+            rules.program.steps[step].size - 1,
+            -STEEPEST if both else 0,
+            STEEPEST if both else ONE,
+        )
+        for j, *one in chosen:
+            some = tuple(whole(s, "a slope", low, high) for s in one)
+            found.setdefault(step, {})[whole(j, "an element", 0, last)] = some if both else some[0]
     return found
 
 

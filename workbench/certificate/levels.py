@@ -21,11 +21,15 @@ RESULTS: dict[str, tuple[str, str]] = {
     "RoundingBounds": ("float-sound", "bounds of rounding errors; `assumptions` lists what they rest on"),
     "Precision": ("float-sound", "the margin that is left with the formats chosen; as rounding bounds"),
     "Verdict": ("float-sound", "verified, without a certificate"),
-    "Verdict, certified": ("exactly checked", "verified or falsified with `certificate`"),
+    "Verdict, certified": (
+        "exactly checked",
+        "verified with `certificate`, about real arithmetic or a float format, or falsified with one",
+    ),
     "Verdict, falsified": ("replayed", "the counterexample, in the semantics that it names"),
+    "Counterexample": ("replayed", "the input, its exact outputs or bounds of them, and where it holds"),
     "Accepted": ("exactly checked", "what `workbench check` accepted; with `--checker coq`, kernel-checked"),
     "Comparison": ("tested", "outputs of other runtimes, beside proved bounds"),
-    "Array": ("tested", "values of a run, in floats"),
+    "Array": ("tested", "values of a run, in floats: a NumPy array, which carries no level itself"),
 }
 
 

@@ -184,7 +184,10 @@ def _node(of: Fields) -> dict[str, Any]:
             raise CannotCheck(f"the attribute {key[:60]!r} of {op[:60]!r} is given twice")
         seen.add(key)
         value = _attribute(a, f"the attribute {key[:60]!r} of {op[:60]!r}")
-        if value is None and (key, a[4]) != ("auto_pad", [b"NOTSET"]):
+        if value is None and (key, a[4], op) not in (
+            ("auto_pad", [b"NOTSET"], op),
+            ("mode", [b"constant"], "Pad"),
+        ):
             raise CannotCheck(f"the attribute {key[:60]!r} of {op[:60]!r}")
         if value is not None:
             attributes[key] = value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.certificate.format import Rejected
 from workbench.certificate.matrices import Row
-from workbench.certificate.program import Step
+from workbench.certificate.steps import Step
 
 if TYPE_CHECKING:
     from workbench.certificate.reduced import Reduced
@@ -19,9 +19,12 @@ Line = tuple[int, int, int, int, int]  # slopes below and above over 2**shift, o
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines of one relu: all, and those that are not just z: (element, below, above, offset), and their charge."""
+    """Lines of one step's elements, those that are not just z: (element, below, above, offsets above and below).
 
-    bent: list[tuple[int, int, int, int]]
+    Slopes are over 2**shift; the charge is what rounding costs (R5).
+    """
+
+    bent: list[tuple[int, int, int, int, int]]
     shift: int
     charge: int
 
@@ -102,7 +105,7 @@ def lines_of(step: Step, low: Row, high: Row, chosen: Mapping[int, int], precisi
     for j, (l, h) in enumerate(zip(low, high, strict=True)):
         if l < 0:
             below, above, offset, _, charge = line_of(flat, e, l, h, chosen.get(j), j, step.name)
-            bent.append((j, below, above, offset))
+            bent.append((j, below, above, offset, 0))
             total += charge if above else 0
     return Lines(bent, max(SLOPE, e), -(-total >> precision))
 

@@ -6,78 +6,34 @@ that is not here is refused by name.  Nothing of the engine is imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from fractions import Fraction
-from math import prod
+from math import isqrt, prod
 from typing import Any
 
-from workbench.certificate.format import LONGEST, CannotCheck, Rejected, fields, integers, listed, text, whole
+from workbench.certificate.format import CannotCheck, Rejected, fields, listed, text, whole
+from workbench.certificate.smooth import FUNCTIONS
+from workbench.certificate.steps import (
+    MOST_NEURONS,
+    ONE,
+    Program,
+    Step,
+    Taps,
+    Tensor,
+    attributes_of,
+    rows_of,
+    spread,
+    take,
+    tensor,
+)
+from workbench.certificate.windows import convolution, padded, pool
 
-MOST_NEURONS = 1 << 20  # of one node
-ONE = Fraction(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """Numbers ``data[i] * 2**exponent``, row-major."""
-
-    shape: tuple[int, ...]
-    exponent: int
-    data: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One vector of the network, from vectors before it (row-major, whatever the ONNX shape).
-
-    kind      value
-    input     what the network is given
-    affine    ``2**-exponent * (M x + b)``; `matrix` holds a row ``[*M_i, b_i]`` for every element i
-    shift     ``x + 2**-exponent * b``; `matrix` is ``[b]``
-    relu      x where x >= 0, else ``2**-exponent * matrix[0][0] * x``
-    add       the sum of both sources
-    conv      as affine, in blocks: see `Taps`
-    """
-
-    kind: str
-    name: str
-    size: int
-    sources: tuple[int, ...] = ()
-    exponent: int = 0
-    matrix: tuple[tuple[int, ...], ...] = ()
-    taps: Taps | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Taps:
-    """A convolution.
-
-    Element ``[c, p]`` of the result (channel c, place p, flat ``c * places + p``) is
-    ``2**-exponent * (sum_k matrix[c][k] * x[gather[p][k]] + bias_c)``; the last entry of a matrix row is the bias;
-    a gather of -1 is padding: 0.
-    """
-
-    places: int
-    gather: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """The network: steps in order, of which the first is the input; `output` is a position in it."""
-
-    steps: tuple[Step, ...]
-    output: int
-
-
-def tensor(value: Any, what: str) -> Tensor:
-    """A tensor of a certificate."""
-    given = fields(value, what, "shape exponent data")
-    shape = tuple(whole(n, f"{what}: a size", 0, MOST_NEURONS) for n in listed(given["shape"], what))
-    exponent = whole(given["exponent"], f"{what}: the exponent", -2200, 2200)
-    if len(shape) > 8 or prod(shape) > LONGEST:
-        raise Rejected("format", f"{what} is too large")
-    return Tensor(shape, exponent, integers(given["data"], what, prod(shape)))
+__all__ = ["Program", "Step", "Taps", "Tensor", "lower"]
+LARGEST = 1 << 24  # numbers of all steps
+NARROW = 96  # bits of a factor that is no dyadic number
+BN_BITS = 160  # after the point, of a factor of BatchNormalization
+Factors = tuple[int, tuple[int, ...], tuple[int, ...]]
+OPERANDS = {"Gemm": 3, "Conv": 3, "BatchNormalization": 5, "Pad": 3}  # at most; else 2
 
 
 def lower(network: Any) -> Program:
@@ -135,6 +91,7 @@ class _Lowering:
         self.steps: list[Step] = []
         self.live: dict[str, tuple[int, tuple[int, ...]]] = {}
         self.uses: dict[str, int] = {}
+        self.room = LARGEST
 
     def visit(self, op: str, inputs: list[str], output: str, attributes: Any) -> None:
         """One ONNX node."""
@@ -151,6 +108,14 @@ class _Lowering:
             "Relu": self.relu,
             "LeakyRelu": self.relu,
             "Conv": self.conv,
+            "MaxPool": self.pool,
+            "AveragePool": self.pool,
+            "GlobalAveragePool": self.pool,
+            "Pad": self.pad,
+            "BatchNormalization": self.normal,
+            "Mul": self.times,
+            "Div": self.times,
+            **dict.fromkeys(FUNCTIONS, self.smooth),
         }
         if op not in rules:
             raise CannotCheck(
@@ -158,14 +123,14 @@ class _Lowering:
             )
         while inputs and not inputs[-1]:
             inputs = inputs[:-1]  # ONNX: an optional operand without a name is absent
-        if len(inputs) > (3 if op in ("Gemm", "Conv") else 2):
+        if len(inputs) > OPERANDS.get(op, 2):
             raise Rejected("network", f"{op} has too many operands")
         if not output or "" in inputs:
             raise Rejected("network", f"{op} has an operand or a result without a name")
         for name in inputs:
             if name not in self.live and name not in self.tensors:
                 raise Rejected("network", f"{op} needs {name[:60]!r}, which is not computed before it")
-        rules[op](op, inputs, output, _attributes(attributes, op))
+        rules[op](op, inputs, output, attributes_of(attributes, op))
 
     def _live(self, op: str, inputs: list[str], at: int = 0) -> tuple[int, tuple[int, ...]]:
         if at >= len(inputs) or inputs[at] not in self.live:
@@ -180,38 +145,43 @@ class _Lowering:
     def _new(self, step: Step, shape: tuple[int, ...]) -> None:
         if step.size > MOST_NEURONS or step.size != prod(shape):
             raise Rejected("network", f"{step.name[:60]!r} has an impossible size")
-        self.live[step.name] = (len(self.steps), shape)
-        self.steps.append(step)
+        self.live[step.name] = (self._inner(step), shape)
 
     def _dense(self, op: str, name: str, source: int, columns: bool, w: Tensor, b: Tensor | None) -> Step:
         """``W x + b``; with `columns` an element's weights are a column of w."""
         m, n = w.shape if not columns else w.shape[::-1]
         if n != self.steps[source].size or (b is not None and len(b.data) not in (1, m)):
             raise Rejected("network", f"{op} {name[:60]!r}: the shapes do not fit")
-        return Step("affine", name, m, (source,), *_rows(op, w, b, m, n, columns))
+        return Step("affine", name, m, (source,), *rows_of(op, w, b, m, n, columns))
 
     def matmul(self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> None:
-        """``x W`` for one row x: element j is ``sum_i x_i W[i, j]``."""
+        """``x W`` for one row x: element j is ``sum_i x_i W[i, j]``; or ``W x`` for one column x."""
+        if len(inputs) == 2 and inputs[0] in self.tensors:
+            w, (source, shape) = self.tensors[inputs[0]], self._live(op, inputs, 1)
+            if len(w.shape) != 2 or attributes or len(shape) not in (1, 2) or prod(shape[1:]) != 1:
+                raise CannotCheck("MatMul: only a matrix times one column has an exact rule here")
+            step = self._dense(op, output, source, False, w, None)
+            return self._new(step, (step.size, *shape[1:]))
         source, shape = self._live(op, inputs)
         w = self._constant(op, inputs, 1)
         if len(w.shape) != 2 or prod(shape[:-1]) != 1 or not shape or attributes or len(inputs) != 2:
             raise CannotCheck("MatMul: only one row times a matrix has an exact rule here")
         step = self._dense(op, output, source, True, w, None)
-        self._new(step, (*shape[:-1], step.size))
+        return self._new(step, (*shape[:-1], step.size))
 
     def gemm(self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> None:
         """``x W + b``, or ``x W^T + b`` with transB, for one row x."""
         source, shape = self._live(op, inputs)
         w = self._constant(op, inputs, 1)
         b = self._constant(op, inputs, 2) if len(inputs) > 2 else None
-        transposed = _take(attributes, "transB", 0)
-        plain = _take(attributes, "alpha", ONE) == 1 and _take(attributes, "beta", ONE) == 1
+        transposed = take(attributes, "transB", 0)
+        plain = take(attributes, "alpha", ONE) == 1 and take(attributes, "beta", ONE) == 1
         if (
             len(shape) != 2
             or shape[0] != 1
             or len(w.shape) != 2
             or not plain
-            or _take(attributes, "transA", 0)
+            or take(attributes, "transA", 0)
         ):
             raise CannotCheck("Gemm: only x W + b for one row x has an exact rule here")
         if attributes or transposed not in (0, 1):
@@ -239,12 +209,14 @@ class _Lowering:
             return self._new(step, shape)
         b = self.tensors[other]
         sign = -1 if op == "Sub" else 1
-        values = [sign * b.data[i] for i in _spread(b.shape, shape, op)]
+        values = [sign * b.data[i] for i in spread(b.shape, shape, op)]
         before = self.steps[source]
         low = min(b.exponent, -before.exponent, 0)
         used_once = all(self.uses.get(n, 0) <= 1 for n, (k, _) in self.live.items() if k == source)
-        if before.kind == "affine" and used_once and source == len(self.steps) - 1 and _small(b, before, low):
-            # (M x + c) 2^-e + b is one affine step: this saves a walk through one more vector
+        no_bias = before.kind == "affine" and not any(r[-1] for r in before.matrix)
+        if no_bias and used_once and source == len(self.steps) - 1 and _small(b, before, low):
+            # M x 2^-e + b is one affine step: this saves a walk through one more vector. (A second bias stays apart:
+            # what rounding costs, R15, is not told by the sum of both.)
             up, more = -low - before.exponent, b.exponent - low
             rows = (
                 (*(v << up for v in r[:-1]), (r[-1] << up) + (v << more))
@@ -262,12 +234,12 @@ class _Lowering:
         source, shape = self._live(op, inputs)
         size = self.steps[source].size
         if op == "Flatten":
-            axis = _take(attributes, "axis", 1)
+            axis = take(attributes, "axis", 1)
             axis = axis + len(shape) if axis < 0 else axis
             shape = (prod(shape[:axis]), prod(shape[axis:]))
         elif op == "Reshape":
             wanted = self._constant(op, inputs, 1)
-            if wanted.exponent or _take(attributes, "allowzero", 0) or len(wanted.data) > 8:
+            if wanted.exponent or take(attributes, "allowzero", 0) or len(wanted.data) > 8:
                 raise CannotCheck("Reshape: only to a plain shape")
             new = [shape[i] if n == 0 and i < len(shape) else n for i, n in enumerate(wanted.data)]
             rest = prod(n for n in new if n != -1)
@@ -285,7 +257,7 @@ class _Lowering:
         if op == "LeakyRelu":
             if "alpha" not in attributes:
                 raise CannotCheck("LeakyRelu: alpha must be given")
-            slope = _take(attributes, "alpha", ONE)
+            slope = take(attributes, "alpha", ONE)
         if attributes or len(inputs) != 1 or not 0 <= slope <= 1:
             raise CannotCheck(f"{op} with these attributes has no exact rule here")
         exponent = slope.denominator.bit_length() - 1
@@ -297,100 +269,123 @@ class _Lowering:
         source, shape = self._live(op, inputs)
         w = self._constant(op, inputs, 1)
         b = self._constant(op, inputs, 2) if len(inputs) > 2 else None
-        if len(shape) != 4 or shape[0] != 1 or len(w.shape) != 4 or w.shape[1] != shape[1]:
-            raise CannotCheck("Conv: only one image with two axes, in one group, has an exact rule here")
-        _, channels, height, width = shape
-        count, _, high, wide = w.shape
-        pads = _take(attributes, "pads", [0, 0, 0, 0])
-        (sy, sx), (dy, dx) = _take(attributes, "strides", [1, 1]), _take(attributes, "dilations", [1, 1])
-        if (
-            _take(attributes, "group", 1) != 1
-            or _take(attributes, "kernel_shape", [high, wide]) != [high, wide]
-            or attributes
-        ):
-            raise CannotCheck("Conv: an attribute without an exact rule here")
-        if (
-            min(sy, sx, dy, dx) < 1
-            or len(pads) != 4
-            or not 0 <= min(pads) <= max(pads) <= max(high * dy, wide * dx)
-        ):
-            raise Rejected("network", "Conv: strides, dilations or pads that cannot be")
-        rows = (height + pads[0] + pads[2] - dy * (high - 1) - 1) // sy + 1
-        columns = (width + pads[1] + pads[3] - dx * (wide - 1) - 1) // sx + 1
-        if rows < 1 or columns < 1 or (b is not None and b.shape != (count,)):
-            raise Rejected("network", "Conv: the shapes do not fit")
-        if rows * columns * channels * high * wide > 1 << 22 or count * rows * columns > MOST_NEURONS:
-            raise CannotCheck("Conv: too large for this checker")
+        self._new(*convolution(op, output, source, shape, w, b, attributes))
 
-        def place(c: int, y: int, x: int) -> int:
-            return (c * height + y) * width + x if 0 <= y < height and 0 <= x < width else -1
+    def pool(self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> None:
+        """The largest, or the mean, of what every window has; what lies outside of the image does not count.
 
-        kernel = [(c, i * dy, j * dx) for c in range(channels) for i in range(high) for j in range(wide)]
-        gather = tuple(
-            tuple(place(c, y * sy - pads[0] + i, x * sx - pads[1] + j) for c, i, j in kernel)
-            for y in range(rows)
-            for x in range(columns)
+        (With count_include_pad it counts, as 0.)
+        """
+        source, shape = self._live(op, inputs)
+        if len(inputs) != 1 or (op != "GlobalAveragePool" and "kernel_shape" not in attributes):
+            raise Rejected("network", f"{op} takes one operand, and a kernel_shape")
+        step, new, factors = pool(op, output, source, shape, attributes)
+        if factors is None:
+            return self._new(step, new)
+        return self._scaled(self._inner(step), output, new, _around(factors))
+
+    def pad(self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> None:
+        """Zeros around a value: how many, as an attribute or as an operand."""
+        source, shape = self._live(op, inputs)
+        value = attributes.pop("value", Fraction(0))
+        if len(inputs) > 1 and "pads" not in attributes:
+            wanted = self._constant(op, inputs, 1)
+            if wanted.exponent or len(wanted.shape) != 1:
+                raise CannotCheck("Pad: only by plain numbers")
+            attributes["pads"] = list(wanted.data)
+            if len(inputs) > 2 and any(self._constant(op, inputs, 2).data):
+                value = ONE
+        elif len(inputs) > 1:
+            raise Rejected("network", "Pad says twice how many")
+        pads = attributes.pop("pads", None)
+        if attributes or value != 0 or type(pads) is not list:
+            raise CannotCheck("Pad: only zeros that are added have an exact rule here")
+        self._new(*padded(output, source, shape, pads))
+
+    def times(self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> None:
+        """``x c``, ``c x`` or ``x / c`` with a constant c that has, or spreads to, x's shape."""
+        if len(inputs) != 2 or attributes:
+            raise Rejected("network", f"{op} takes two operands")
+        flipped = inputs[0] in self.tensors and op == "Mul"
+        source, shape = self._live(op, inputs, int(flipped))
+        c = self._constant(op, inputs, int(not flipped))
+        values = [c.data[i] * Fraction(2) ** c.exponent for i in spread(c.shape, shape, op)]
+        if op == "Div":
+            if not all(values):
+                raise CannotCheck("Div by 0 has no exact rule here")
+            values = [1 / v for v in values]
+        self._scaled(source, output, shape, _around(values))
+
+    def normal(self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> None:
+        """``(x - mean) * scale / sqrt(var + epsilon) + bias``, channel by channel (axis 1)."""
+        source, shape = self._live(op, inputs)
+        attributes.pop("momentum", None)  # of training
+        if len(inputs) != 5 or "epsilon" not in attributes or len(shape) < 2:
+            raise CannotCheck("BatchNormalization: five operands and epsilon must be given")
+        epsilon, area = take(attributes, "epsilon", ONE), prod(shape[2:])
+        scale, bias, mean, variance = (
+            [v * Fraction(2) ** t.exponent for v in t.data]
+            for t in (self._constant(op, inputs, k) for k in range(1, 5))
         )
-        exponent, matrix = _rows(op, w, b, count, len(kernel), columns=False)
-        taps = Taps(rows * columns, gather)
-        self._new(
-            Step("conv", output, count * len(gather), (source,), exponent, matrix, taps),
-            (1, count, rows, columns),
-        )
+        if take(attributes, "training_mode", 0) or attributes or shape[0] != 1:
+            raise CannotCheck("BatchNormalization: an attribute, or a batch, without an exact rule here")
+        if any(len(v) != shape[1] for v in (scale, bias, mean, variance)):
+            raise Rejected("network", "BatchNormalization: the shapes do not fit")
+        if any(v + epsilon <= 0 for v in variance):
+            raise Rejected("network", "BatchNormalization: a variance that is not positive")
+        roots = [_root(s, v + epsilon) for s, v in zip(scale, variance, strict=True)]
+        both = [(low, high) for low, high in roots for _ in range(area)]
+        moved = self._inner(_shifted(source, [-v for v in mean for _ in range(area)]))
+        scaled = self._inner(Step("scale", "", len(both), (moved,), BN_BITS, tuple(zip(*both, strict=True))))
+        last = _shifted(scaled, [v for v in bias for _ in range(area)])
+        self._new(Step(last.kind, output, last.size, last.sources, last.exponent, last.matrix), shape)
+
+    def smooth(self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> None:
+        """A function of every element."""
+        source, shape = self._live(op, inputs)
+        if len(inputs) != 1 or attributes:
+            raise Rejected("network", f"{op} takes one operand, and no attribute")
+        self._new(Step("smooth", output, self.steps[source].size, (source,), function=op), shape)
+
+    def _inner(self, step: Step) -> int:
+        """A step, and where it stands; what all of them hold together is limited."""
+        self.room -= step.size + sum(map(len, step.matrix)) + (0 if step.taps is None else step.taps.reads)
+        if step.size > MOST_NEURONS or self.room < 0:
+            raise CannotCheck("the network is too large for this checker")
+        self.steps.append(step)
+        return len(self.steps) - 1
+
+    def _scaled(self, source: int, name: str, shape: tuple[int, ...], factors: Factors) -> None:
+        exponent, low, high = factors
+        self._new(Step("scale", name, len(low), (source,), exponent, (low, high)), shape)
 
 
-def _rows(
-    op: str, w: Tensor, b: Tensor | None, m: int, n: int, columns: bool
-) -> tuple[int, tuple[tuple[int, ...], ...]]:
-    """The exponent and the rows ``[*weights, bias]`` of an affine step with one exponent for both."""
-    low = min(w.exponent, 0 if b is None else b.exponent, 0)
-    if m < 1 or n < 1:
-        raise Rejected("network", f"{op} has weights of size 0")
-    if (w.exponent - low) * len(w.data) > 1 << 30:
-        raise CannotCheck(f"{op}: the exponents of weights and bias are too far apart")
-    data = [v << (w.exponent - low) for v in w.data]
-    bias = [0] * m if b is None else [v << (b.exponent - low) for v in b.data] * (m // len(b.data))
-    rows = [data[i::m] if columns else data[i * n : (i + 1) * n] for i in range(m)]
-    return -low, tuple((*r, c) for r, c in zip(rows, bias, strict=True))
+def _around(factors: list[Fraction]) -> Factors:
+    """Factors as integers with one exponent: themselves where they are dyadic, else the two next to them.
+
+    They have `NARROW` bits after the leading one of the least.
+    """
+    exponent = 0
+    for d in {v.denominator for v in factors}:
+        exponent = max(exponent, d.bit_length() - 1 + (0 if d & (d - 1) == 0 else NARROW))
+    low = tuple((v.numerator << exponent) // v.denominator for v in factors)
+    return exponent, low, tuple(-((-v.numerator << exponent) // v.denominator) for v in factors)
 
 
-def _take(attributes: dict[str, Any], name: str, default: Any) -> Any:
-    """An attribute of the default's type (a float attribute is a Fraction), taken out of those that are left."""
-    found = attributes.pop(name, default)
-    if type(found) is not type(default) or (type(found) is list and len(found) != len(default)):
-        raise Rejected("network", f"the attribute {name[:60]!r} is not of its type")
-    return found
+def _root(scale: Fraction, variance: Fraction) -> tuple[int, int]:
+    """The integers next to ``2**BN_BITS * scale / sqrt(variance)``: r <= sqrt(q) < r + 1 for r = isqrt(floor(q))."""
+    square = scale * scale / variance
+    low = isqrt((square.numerator << 2 * BN_BITS) // square.denominator)
+    return (low, low + 1) if scale > 0 else (-low - 1, -low) if scale else (0, 0)
+
+
+def _shifted(source: int, values: list[Fraction]) -> Step:
+    """``x + b``, b dyadic."""
+    e = max((v.denominator.bit_length() - 1 for v in values), default=0)
+    row = tuple(v.numerator << e - (v.denominator.bit_length() - 1) for v in values)
+    return Step("shift", "", len(values), (source,), e, (row,))
 
 
 def _small(b: Tensor, before: Step, low: int) -> bool:
     """Whether one common exponent does not make the numbers much longer."""
     return b.exponent - low <= 64 and -low - before.exponent <= 64
-
-
-def _spread(shape: tuple[int, ...], wanted: tuple[int, ...], op: str) -> list[int]:
-    """For each element of `wanted` the flat index of the element of `shape` that broadcasting puts there."""
-    full = (1,) * (len(wanted) - len(shape)) + shape
-    if len(full) != len(wanted) or any(a not in (1, n) for a, n in zip(full, wanted, strict=True)):
-        raise CannotCheck(f"{op}: a constant that enlarges the value has no exact rule here")
-    found, stride = [0], prod(full)
-    for a, n in zip(full, wanted, strict=True):
-        stride //= a
-        found = [i + (k * stride if a > 1 else 0) for i in found for k in range(n)]
-    return found
-
-
-def _attributes(value: Any, op: str) -> dict[str, Any]:
-    """Attributes: integers, lists of integers, and floats as mantissa and exponent."""
-    if type(value) is not dict:
-        raise Rejected("format", f"the attributes of {op} are not an object")
-    found: dict[str, Any] = {}
-    for name, given in value.items():
-        if type(given) is dict:
-            parts = fields(given, name[:60], "mantissa exponent")
-            exponent = whole(parts["exponent"], "an exponent", -2200, 2200)
-            found[name] = whole(parts["mantissa"], "a mantissa") * Fraction(2) ** exponent
-        elif type(given) is list:
-            found[name] = integers(given, name[:60])
-        else:
-            found[name] = whole(given, name[:60], -(1 << 31), 1 << 31)
-    return found

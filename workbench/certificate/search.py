@@ -6,28 +6,31 @@ Nothing here needs to be believed: what is found is checked by `check.py`, which
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from fractions import Fraction
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from workbench.certificate.bounds import Bounds
-from workbench.certificate.check import root, step
+from workbench.certificate.check import Parts, root
+from workbench.certificate.choose import Slopes
 from workbench.certificate.claim import Case, Constraint, dense
-from workbench.certificate.parts import Part
-from workbench.certificate.plans import Tree
+from workbench.certificate.duals import refuted
+from workbench.certificate.format import Rejected
+from workbench.certificate.parts import SLOPE, Empty, Part
+from workbench.certificate.plans import Chosen, Tree
 from workbench.certificate.program import Program
 from workbench.certificate.tune import Floats, tuned
 from workbench.graph import Array
 
 Token = list[Any]
 PRECISION = 40
-WORTH = 0.9  # a clip that leaves more of a part is not worth computing its bounds
 FLOOR = 0.05  # of the largest slope: what every input is taken to matter at least
 DEEPEST = 200  # splits of splits: the exact rules do not get there
 DECIDED = 6  # one unit in so many must have its sign decided for the rest to be written without it
 WIDEST = 32  # inputs: with more, the network is not reduced to them
+ONE = 1 << SLOPE
 KINDS = ("affine", "shift", "add", "relu")  # steps that can be reduced
 
 
@@ -43,7 +46,6 @@ class Prover:
         self.rules = Bounds(program, precision, None, until)
         self.narrow = program.steps[0].size <= WIDEST and all(s.kind in KINDS for s in program.steps[1:])
         self.floats = Floats(program)
-        self.leaves = 0
 
     def proof(self, case: Case, plan: Tree | None = None, most: int = 100_000) -> list[Token]:
         """Tokens of a tree that proves the case, along the engine's plan where one is given.
@@ -53,57 +55,66 @@ class Prover:
         NotProved
             After `most` leaves, or where a part is as small as the grid and still not proved.
         """
-        todo: list[tuple[Part, Tree]] = [(root(self.rules, case), plan or Tree())]
+        parts, plans = Parts(self.rules, case, [root(self.rules, case)]), [plan or Tree()]
         tokens: list[Token] = []
-        limit = self.leaves + most
-        while todo:
-            part, plan = todo.pop()
-            walk = _Walk(self, case, part, tokens)
-            walk.bound()
-            if not plan.children and walk.leaf():
-                self.leaves += 1
+        while parts.open:
+            plan = plans.pop()
+            walk = _Walk(self, parts, tokens)
+            if not plan.children and walk.part.reduced and (walk.leaf() or walk.dual()):
+                continue  # by the bounds of a larger part: most leaves need none of their own
+            if not (plan.children and len(plans) % 2 and walk.part.reduced):
+                walk.bound()  # every other time: bounds of parts that are split are for their parts
+            if not plan.children and (walk.leaf() or walk.given(plan) or walk.dual()):
                 continue
             if plan.clipped or not plan.children:
-                walk.clip(part)
-                if walk.part.empty or (not plan.children and walk.tune()):
-                    walk.close()
-                    self.leaves += 1
+                walk.clip()
+                if (walk.part.empty or not plan.children) and walk.tune():
                     continue
-            if self.leaves > limit or len(todo) > DEEPEST:
-                raise NotProved(f"a part is not proved exactly after {self.leaves} leaves")
+            if parts.leaves > most or len(parts.open) > DEEPEST:
+                raise NotProved(f"a part is not proved exactly after {parts.leaves} leaves")
             walk.reduce()
-            parts = walk.split(plan)
-            todo += [(p, c) for p, c in zip(parts, plan.children[::-1] or (Tree(), Tree()), strict=True)]
+            walk.split(plan)
+            plans += plan.children[::-1] or (Tree(), Tree())
         return tokens
 
 
 class _Walk:
-    """One part, and the tokens that say what was done with it."""
+    """One part, and the tokens that say what was done with it: each is taken by the checker's own rules at once."""
 
-    def __init__(self, prover: Prover, case: Case, part: Part, tokens: list[Token]) -> None:
-        self.prover, self.rules, self.case, self.tokens = prover, prover.rules, case, tokens
-        self.part = part
+    def __init__(self, prover: Prover, parts: Parts, tokens: list[Token]) -> None:
+        self.prover, self.rules, self.case, self.parts = prover, prover.rules, parts.case, parts
+        self.tokens = tokens
         self.worst: Constraint | None = None
         self.entries: list[dict[str, Any]] = []
 
-    def do(self, token: Token) -> list[Part]:
+    @property
+    def part(self) -> Part:
+        """What is worked on."""
+        return self.parts.open[-1]
+
+    def do(self, token: Token) -> None:
         """Write a token and do what it says."""
-        kind, *rest = token
-        found = step(self.rules, self.part, self.case, kind, rest)
+        self.parts.take(token)
         self.tokens.append(token)
-        return found
 
     def bound(self) -> None:
         """Bounds of the part."""
         if self.prover.narrow:
             first = self.part.reduced is None
-            (self.part,) = self.do(["bounds", ["forms", "rows"] if first else ["rows"]])
+            self.do(["bounds", ["forms", "rows"] if first else ["rows"]])
             if first:
-                (self.part,) = self.do(["reduce"])
+                self.do(["reduce"])
         elif (
             not self.part.low or not self.part.phases
         ):  # where signs are split, only the last rows are bounded again
-            (self.part,) = self.do(["bounds", ["interval", "rows"]])
+            if not self.rules.smooth:
+                self.do(["bounds", ["interval", "rows"]])
+                return
+            trial = self.part.smaller()
+            chosen = Slopes(self.rules, trial)
+            with suppress(Empty):
+                self.rules.bound(trial, ("interval", "rows"), chosen)
+            self.do(["bounds", ["interval", "rows"], chosen.written()])
 
     def reduce(self) -> None:
         """What is left of the network, where enough signs were decided for the parts of the part to gain by it."""
@@ -111,7 +122,7 @@ class _Walk:
         if left is not None and not self.part.empty:
             decided = sum(not l < 0 < h for l, h in zip(left.low, left.high, strict=True))
             if decided * DECIDED > len(left.units):
-                (self.part,) = self.do(["reduce"])
+                self.do(["reduce"])
 
     def leaf(self) -> bool:
         """Whether every alternative is excluded as it is."""
@@ -133,12 +144,91 @@ class _Walk:
                 sure = False
             self.entries.append({"rows": [[k, 1]]} if over else {"rows": []})
         if sure:
-            self.tokens.append(["leaf", self.entries])
+            self.close()
         return sure
+
+    def given(self, plan: Tree) -> bool:
+        """Whether the slopes and multipliers with which the engine refuted each alternative do it exactly."""
+        if len(plan.chosen) != len(self.case.unsafe):
+            return False
+        before, none, found = self.entries, not any(plan.chosen), []
+        for every, entry, chosen in zip(self.case.unsafe, before, plan.chosen, strict=True):
+            if chosen is None:
+                found.append(entry)
+                continue
+            one = every[chosen.row]
+            scale = max(abs(c) for _, c in one.terms) / chosen.size if one.terms and chosen.size else 0.0
+            found.append({"rows": [[chosen.row, 1]], **self._written(chosen, scale)})
+        if none:
+            return False
+        try:
+            self.entries = found
+            self.close()
+        except Rejected:
+            self.entries = before
+            return False
+        return True
+
+    def dual(self) -> bool:
+        """Whether linear programs exclude the alternatives that no single constraint excludes as it is."""
+        part, P = self.part, self.rules.P
+        if part.reduced is None:
+            return False
+        size, before, found = self.rules.program.steps[self.rules.program.output].size, self.entries, []
+        for every, entry in zip(self.case.unsafe, before, strict=True):
+            rows, limits = [dense(one.terms, size, P) for one in every], [one.bound << P for one in every]
+            if (
+                entry["rows"]
+                and self.rules.rows([rows[entry["rows"][0][0]]], part)[0] > limits[entry["rows"][0][0]]
+            ):
+                found.append(entry)
+                continue
+            other = refuted(part.reduced, part.box, rows, limits, part.phases, P)
+            if other is None:
+                return False
+            found.append(other)
+        try:
+            self.entries = found
+            self.close()
+        except Rejected:
+            self.entries = before
+            return False
+        return True
+
+    def _written(self, chosen: Chosen, scale: float) -> dict[str, Any]:
+        """A choice as a certificate has it: of signs that are open the slopes, of phases the multipliers."""
+        rules, part = self.rules, self.part
+        slopes: dict[str, list[list[int]]] = {}
+        if part.reduced is not None:
+            every = zip(part.reduced.units, part.reduced.low, part.reduced.high, strict=True)
+            open_ = {(u.name, u.element): -(-(u.flat << SLOPE) >> u.shift) for u, l, h in every if l < 0 < h}
+        else:
+            open_ = {
+                (name, j): -(
+                    -(rules.program.steps[i].matrix[0][0] << SLOPE) >> rules.program.steps[i].exponent
+                )
+                for name, i in rules.relus.items()
+                for k in [rules.program.steps[i].sources[0]]
+                for j, (l, h) in enumerate(zip(part.low[k], part.high[k], strict=True))
+                if l < 0 < h and (k, j) not in part.phases
+            }
+        for (name, j), s in chosen.slopes().items():
+            if (name, j) in open_:
+                least = open_[name, j]
+                slopes.setdefault(name, []).append([j, min(max(round(s * ONE), least), ONE)])
+        multipliers = [
+            [name, j, round(m * scale * 2.0**rules.P)]
+            for (name, j), m in chosen.multipliers().items()
+            if (rules.program.steps[rules.relus[name]].sources[0], j) in part.phases and m > 0
+        ]
+        return {"slopes": slopes, "multipliers": multipliers}
 
     def tune(self) -> bool:
         """Whether slopes and multipliers were found with which every alternative is excluded."""
         rules, P, part = self.rules, self.rules.P, self.part
+        if part.empty:
+            self.close()
+            return True
         size = rules.program.steps[rules.program.output].size
         for every, entry in zip(self.case.unsafe, self.entries, strict=True):
             if not entry["rows"]:
@@ -155,29 +245,29 @@ class _Walk:
             if found is None:
                 return False
             entry.update(found)
+        try:
+            self.close()
+        except Rejected:  # the floats were too optimistic
+            return False
         return True
 
     def close(self) -> None:
         """The leaf's token."""
         if self.part.empty:
             self.entries = [{"rows": []} for _ in self.case.unsafe]
-        self.tokens.append(["leaf", self.entries])
+        self.do(["leaf", self.entries])
 
-    def clip(self, before: Part) -> None:
-        """Leave out what is safe, where that is worth it."""
-        if len(before.box[0]) > WIDEST:
-            return
-        (left,) = step(self.rules, self.part, self.case, "clip", [])
-        if _share(left, before) < WORTH:
-            self.tokens.append(["clip"])
-            self.part = left
+    def clip(self) -> None:
+        """Leave out what is safe."""
+        if len(self.part.box[0]) <= WIDEST:
+            self.do(["clip"])
 
-    def split(self, plan: Tree) -> list[Part]:
+    def split(self, plan: Tree) -> None:
         """The part in two: as planned, or where it seems best."""
         if plan.relu:
             return self.do(["z", plan.relu, plan.element])
         low, high = self.part.box
-        if not plan.children and len(low) > WIDEST:
+        if not plan.children and len(low) > WIDEST and self.rules.relus:
             return self.do(["z", *self._sign()])
         if plan.children:
             axis, place = plan.axis, round(Fraction(plan.place) * (1 << self.rules.P))
@@ -208,16 +298,8 @@ class _Walk:
     def _slopes(self, row: Constraint) -> Array:
         """A row's slopes over the inputs, as far as they are known."""
         program = self.rules.program
-        if self.part.reduced is None and any(s.kind == "conv" for s in program.steps):
+        if self.part.reduced is None and any(s.kind not in (*KINDS, "input") for s in program.steps):
             return np.ones(program.steps[0].size)
         size = program.steps[program.output].size
         ((*slopes, _),) = self.rules.functions([dense(row.terms, size, self.rules.P)], self.part)
         return np.array([float(v) for v in slopes])
-
-
-def _share(inner: Part, outer: Part) -> float:
-    """The volume of a part's box as a share of that of another's."""
-    if inner.empty:
-        return 0.0
-    widths = [[h - l for l, h in zip(*part.box, strict=True)] for part in (inner, outer)]
-    return prod(a / b for a, b in zip(*widths, strict=True) if b)

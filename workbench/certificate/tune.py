@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from workbench.certificate.elements import ONE, largest
 from workbench.certificate.packed import unpack
 from workbench.certificate.parts import SLOPE, Part, line_of
-from workbench.certificate.program import Program
+from workbench.certificate.program import Program, Step
 from workbench.certificate.reduced import Ends, Reduced
 from workbench.graph import Array
 
@@ -87,11 +88,12 @@ def _pairs(every: Any) -> Pairs:
 
 @dataclass
 class _Lines:
-    """One relu over a part: slopes and offsets in floats; what may be chosen; the signs of phases (0: none)."""
+    """One relu or smooth step over a part: lines in floats; what may be chosen; signs of phases (0: none)."""
 
     below: Array
     above: Array
     offset: Array
+    floor: Array
     free: Array
     flat: float
     sign: Array
@@ -105,16 +107,15 @@ class Floats:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.matrices = [np.array(s.matrix, np.float64) * 2.0**-s.exponent for s in program.steps]
-        self.gather = [
-            np.zeros(0, np.int64) if s.taps is None else np.array(s.taps.gather) for s in program.steps
-        ]
+        self.gather = [_index(s) for s in program.steps]
+        self.largest: dict[int, tuple[Array, ...]] = {}  # of the last part whose lines were asked for
 
     def lines(self, part: Part, P: int) -> dict[int, _Lines]:
-        """The lines of all relus on a part with bounds."""
+        """The lines of all relus and smooth steps on a part with bounds."""
         found = {}
         for i, step in enumerate(self.program.steps):
+            k, none = (step.sources or (0,))[0], np.zeros(step.size)
             if step.kind == "relu":
-                k = step.sources[0]
                 each = [
                     line_of(step.matrix[0][0], step.exponent, l, h, None, j, "")
                     for j, (l, h) in enumerate(zip(part.low[k], part.high[k], strict=True))
@@ -125,8 +126,18 @@ class Floats:
                     if at == k:
                         sign[j] = 1.0 if above else -1.0
                 free = np.array([l < 0 < h for l, h in zip(part.low[k], part.high[k], strict=True)])
-                lines = table[:, 0] / scale, table[:, 1] / scale, table[:, 2] * 2.0**-P, free
-                found[i] = _Lines(*lines, step.matrix[0][0] * 2.0**-step.exponent, sign, np.zeros(step.size))
+                lines = table[:, 0] / scale, table[:, 1] / scale, table[:, 2] * 2.0**-P, none, free
+                found[i] = _Lines(*lines, step.matrix[0][0] * 2.0**-step.exponent, sign, none)
+            elif step.kind == "smooth":
+                table = np.array([one[1:] for one in part.lines[i].bent], float).T
+                ends = table[2] * 2.0**-P, table[3] * 2.0**-P
+                found[i] = _Lines(table[0] / ONE, table[1] / ONE, *ends, none > 0, 0.0, none, none)
+            elif step.kind == "max" and step.taps is not None:
+                every = [
+                    largest([j for j in g if j >= 0], part.low[k], part.high[k]) for g in step.taps.gather
+                ]
+                below, above, s, t = np.array(every, float).T
+                self.largest[i] = below.astype(int), above.astype(int), s / ONE, t * 2.0**-P
         return found
 
     def back(self, row: Array, lines: Mapping[int, _Lines]) -> tuple[Array, float]:
@@ -137,16 +148,29 @@ class Floats:
             if i not in pending:
                 continue
             a, step, m = pending.pop(i), steps[i], self.matrices[i]
-            if step.kind == "relu":
+            if i in lines:
                 at = lines[i]
                 at.arriving = a
-                constant += float(np.minimum(a, 0.0) @ at.offset)
+                constant += float(np.minimum(a, 0.0) @ at.offset + np.maximum(a, 0.0) @ at.floor)
                 a = np.where(a >= 0, a * at.below, a * at.above) - at.beta * at.sign
             elif step.kind == "shift":
                 constant += float(a @ m[0])
             elif step.kind == "affine":
                 constant += float(a @ m[:, -1])
                 a = a @ m[:, :-1]
+            elif step.kind == "scale":
+                a = a * m[0]
+            elif step.kind == "pool":
+                total = np.zeros(steps[step.sources[0]].size + 1)
+                np.add.at(total, self.gather[i], a[:, None])
+                a = total[:-1]
+            elif step.kind == "max":
+                below, above, s, t = self.largest[i]
+                constant += float(np.minimum(a, 0.0) @ t)
+                total = np.zeros(steps[step.sources[0]].size)
+                np.add.at(total, below, np.maximum(a, 0.0))
+                np.add.at(total, above, np.minimum(a, 0.0) * s)
+                a = total
             elif step.kind == "conv":
                 blocks = a.reshape(len(m), -1).T @ m
                 constant += float(blocks[:, -1].sum())
@@ -162,10 +186,10 @@ class Floats:
         known, operands = [x], {}
         for i, step in enumerate(self.program.steps[1 : self.program.output + 1], 1):
             v, m = known[step.sources[0]], self.matrices[i]
-            if step.kind == "relu":
+            if i in lines:
                 operands[i], at = v, lines[i]
                 v = (
-                    np.where(at.arriving >= 0, at.below * v, at.above * v + at.offset)
+                    np.where(at.arriving >= 0, at.below * v + at.floor, at.above * v + at.offset)
                     if at.arriving.size
                     else v
                 )
@@ -175,6 +199,12 @@ class Floats:
                 v = v + known[step.sources[1]]
             elif step.kind == "affine":
                 v = m[:, :-1] @ v + m[:, -1]
+            elif step.kind == "scale":
+                v = v * m[0]
+            elif step.kind == "pool":
+                v = np.append(v, 0.0)[self.gather[i]].sum(axis=1)
+            elif step.kind == "max":
+                v = v[self.largest[i][0]]
             else:
                 v = (np.append(v, 0.0)[self.gather[i]] @ m[:, :-1].T + m[:, -1]).T.reshape(-1)
             known.append(v)
@@ -228,6 +258,8 @@ class Floats:
     def _written(self, lines: Mapping[int, _Lines], P: int) -> dict[str, Any]:
         steps, slopes, multipliers = self.program.steps, [], []
         for i, at in lines.items():
+            if steps[i].kind != "relu":
+                continue
             flat, e = steps[i].matrix[0][0], steps[i].exponent
             used = at.free & (at.arriving > 0) if at.arriving.size else at.free
             slopes += [(steps[i].name, j, float(at.below[j]), flat, e) for j in np.flatnonzero(used).tolist()]
@@ -236,3 +268,11 @@ class Floats:
                 for j in np.flatnonzero(at.beta).tolist()
             ]
         return {"slopes": _pairs(slopes), "multipliers": multipliers}
+
+
+def _index(step: Step) -> Array:
+    """What every place of a step reads, -1 where it reads nothing, as an array."""
+    if step.taps is None:
+        return np.zeros((0, 0), np.int64)
+    most = max(map(len, step.taps.gather))
+    return np.array([[*g, *[-1] * (most - len(g))] for g in step.taps.gather])

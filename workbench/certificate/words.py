@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from workbench.certificate.check import ASSUMPTIONS, Accepted
+from workbench.certificate.check import BALLS, SEMANTICS, Accepted
 from workbench.certificate.claim import Case, parsed_case
 from workbench.certificate.format import Rejected, listed
 from workbench.certificate.program import lower
@@ -19,6 +19,13 @@ KERNEL = (
     "the operators mean what workbench/certificate/theory/Network.v and program.py say",
     "Coq's kernel, with its virtual machine, accepts no wrong proof",
 )
+LEAN = (
+    "kernel-checked (experimental): Lean has proved it by interval bounds, from the network's integers, without axioms",
+    "the network is evaluated in real arithmetic: on every float64 input of the region, its weights those of the file",
+    "the operators mean what workbench/certificate/program.py says, the file what theory/Intervals.lean does",
+    "Lean's kernel, with its arithmetic of natural numbers, accepts no wrong proof",
+)
+KERNELS = {"coq": KERNEL, "lean": LEAN}
 
 
 def statement(certificate: Mapping[str, Any]) -> str:
@@ -32,22 +39,23 @@ def statement(certificate: Mapping[str, Any]) -> str:
     try:
         claim, program = certificate["claim"], lower(certificate["network"])
         cases = tuple(parsed_case(c, program) for c in listed(claim["cases"], "claim.cases"))
-        verdict = claim["verdict"]
+        verdict, semantics = claim["verdict"], claim["semantics"]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Rejected("format", f"not of the form that is expected: {str(error)[:100]}") from error
-    return sentence(str(verdict), cases)
+    return sentence(str(verdict), cases, str(semantics))
 
 
-def sentence(verdict: str, cases: tuple[Case, ...]) -> str:
+def sentence(verdict: str, cases: tuple[Case, ...], semantics: str = SEMANTICS) -> str:
     """A verdict about cases, as a sentence."""
+    how = "in real arithmetic" if semantics == SEMANTICS else f"run in {semantics}, sums in any order"
     kinds = list(dict.fromkeys(unsafe_words(c) for c in cases))
     unsafe = (
         kinds[0] if len(kinds) == 1 else "; ".join(f"(box {k}) {one}" for k, one in enumerate(kinds[:SHOWN]))
     )
     where = "the region" if len(cases) == 1 else f"the {len(cases)} boxes of the region"
     if verdict == "verified":
-        return f"No input of {where} leads to outputs with {unsafe}, in real arithmetic."
-    return f"An input of {where} leads to outputs with {unsafe}, in real arithmetic."
+        return f"No input of {where} leads to outputs with {unsafe}, {how}."
+    return f"An input of {where} leads to outputs with {unsafe}, {how}."
 
 
 def unsafe_words(case: Case) -> str:
@@ -78,11 +86,15 @@ def rows(
     ----------
     network, asked : the files that the certificate was compared with, as somebody calls them.
     how : by what arithmetic it was checked.
-    checker : "python", or "coq".
+    checker : "python", "coq" or "lean".
     """
-    level = KERNEL[0] if checker == "coq" else f"{LEVEL}: an independent exact checker has proved it again"
+    level = (
+        KERNELS[checker][0]
+        if checker in KERNELS
+        else f"{LEVEL}: an independent exact checker has proved it again"
+    )
     proved = [
-        ("proved", sentence(a.verdict, a.cases)),
+        ("proved", sentence(a.verdict, a.cases, a.semantics)),
         ("level", level),
         ("network", a.network),
         ("sha256", a.sha256 or "none given"),
@@ -107,17 +119,18 @@ def rows(
             "proof",
             f"{parts} of the region, each bounded again; together they cover it"
             if a.verdict == "verified"
-            else "the counterexample, run in rationals",
+            else "the counterexample, run in rationals"
+            + (", and in intervals where a result is none" if BALLS in a.assumptions else ""),
         )
     )
     if seconds is not None:
         proved.append(("checked", f"in {seconds:.2f} s" + (f", with {how}" if how else "")))
-    return proved + [("assumed" if not k else "", text) for k, text in enumerate(assumed(checker))]
+    return proved + [("assumed" if not k else "", text) for k, text in enumerate(assumed(checker, a))]
 
 
-def assumed(checker: str) -> tuple[str, ...]:
+def assumed(checker: str, a: Accepted) -> tuple[str, ...]:
     """What a checker's word rests on."""
-    return KERNEL[1:] if checker == "coq" else ASSUMPTIONS
+    return KERNELS[checker][1:] if checker in KERNELS else a.assumptions
 
 
 def number(value: Fraction) -> str:
