@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from workbench.certificate.check import SEMANTICS
+from workbench.certificate.check import SEMANTICS, check
 from workbench.certificate.format import CannotCheck, Rejected
 from workbench.certificate.plans import plan_of
-from workbench.certificate.produce import NotProved, certify, network_of
+from workbench.certificate.produce import NotProved, certify, dumps, network_of
 from workbench.certificate.rounding import FORMATS
 from workbench.graph import Graph
 
@@ -76,7 +77,8 @@ def certificate_of(
             f"and this verdict is about {verdict.semantics}"
         )
     hit = verdict.counterexample
-    return certify(
+    start = monotonic()
+    found = certify(
         network,
         verdict.asked,
         counterexample=None if hit is None else (verdict.case, hit.point),
@@ -89,6 +91,11 @@ def certificate_of(
         limit=limit,
         semantics=semantics,
     )
+    # The producer walked with the checker's own steps; what is handed out is read back and checked as a whole too.
+    check(
+        json.loads(dumps(found)), seconds=None if limit is None else max(0.0, limit - (monotonic() - start))
+    )
+    return found
 
 
 def _own(graph: Graph) -> str:

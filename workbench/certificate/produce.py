@@ -137,7 +137,7 @@ def certify(
     precision: int = PRECISION,
     semantics: str = SEMANTICS,
 ) -> dict[str, Any]:
-    """A certificate of a verdict, which the checker accepted.
+    """A certificate of a verdict, every step of which the checker's own `Parts` took; `attach` checks the whole again.
 
     Parameters
     ----------
