@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.graph import GraphError as GraphError
     from workbench.graph import Node as Node
     from workbench.model import Model as Model
+    from workbench.nn.compiled import compile as compile  # noqa: A004
     from workbench.nn.fromtorch import from_torch as from_torch
     from workbench.nn.shapes import ShapeError as ShapeError
     from workbench.nn.shapes import Tensor as Tensor

@@ -156,5 +156,8 @@ def test_it_goes_on_and_is_not_written(tmp_path: Path) -> None:
     assert isinstance(first.tree, Tree)
     with pytest.raises(TreeFileError, match="ranges"):
         treefile.save(tmp_path / "tree", [first.tree])
-    assert branch.verify(plan, region, spec, tree=first.tree, timeout=60).status == "verified"
+    done = branch.verify(plan, region, spec, tree=first.tree, timeout=60)
+    assert done.status == "verified"
+    with pytest.raises(TreeFileError, match="ranges"):  # read back, its parts would be whole boxes
+        treefile.save(tmp_path / "tree", [done.tree])
     assert isinstance(branch._Search(plan, region, spec, None).splitting, CurveSplitting)

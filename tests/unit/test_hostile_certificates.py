@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import pytest
 
+import workbench as wb
 from certificates import network, node, tensor
 from workbench.certificate.check import check
 from workbench.certificate.format import CannotCheck, Rejected, loads
-from workbench.certificate.produce import certificate
+from workbench.certificate.produce import certificate, dumps
+from workbench.graph import Graph, Node
+from workbench.model import Model
+from workbench.region import Region
+from workbench.semantics.plan import infer
+
+SQUARE = Region(np.zeros((1, 2)), np.ones((1, 2)))
 
 LEAF = ["leaf", [{"rows": []}]]
 AT_MOST_0 = [[{"terms": [[0, 1]], "bound": 0, "strict": False}]]  # y <= 0, which happens in each of them
@@ -98,3 +108,45 @@ def test_sums_of_sums_are_told_apart_or_not_read() -> None:
     tree = [["bounds", ["interval"]], ["reduce"], ["bounds", ["rows"]], LEAF]
     with pytest.raises((Rejected, CannotCheck)):
         check(forged(net, [(1, 2), (0, 1)], tree, 8))
+
+
+def small_net(name: str) -> Graph:
+    weights = {"w": np.eye(2, dtype=np.float32), "b": np.zeros(2, np.float32)}
+    nodes = [
+        Node("x", "Input", shape=(1, 2)),
+        Node("g", "Gemm", ("x", "w", "b")),
+        Node("r", "Tanh", ("g",)),
+        Node("y", "Gemm", ("r", "w", "b")),
+    ]
+    return Graph(infer(nodes, weights), ("y",), weights, name)
+
+
+def test_a_verdict_says_nothing_of_a_file_that_no_reader_takes() -> None:
+    digits = "2." + "0" * 700 + "1"
+    verdict = Model(small_net("t")).verify(wb.linear([1, 0], digits), SQUARE, certify=True)
+    assert verdict.status == "verified"
+    assert verdict.certificate is None
+    assert verdict.uncertified is not None and "660 digits" in verdict.uncertified
+    assert verdict.level != "exactly checked"
+
+
+def test_a_long_name_does_not_unprove_a_verdict() -> None:
+    verdict = Model(small_net("t" * 1001)).verify(wb.linear([1, 0], 2), SQUARE, certify=True)
+    assert (verdict.status, verdict.level) == ("verified", "exactly checked")
+    assert check(loads(dumps(verdict.certificate))).verdict == "verified"
+
+
+def test_constants_and_additions_that_are_used_often_are_worked_out_once() -> None:
+    pad = {"pads": [0, 0, 0, 200_000]}
+    many = [node("Pad", ["x"], "p", **pad), node("Div", ["p", "c"], "y")]
+    slow = network([1, 1], many, {"c": {"shape": [], "exponent": -2200, "data": [3**1300]}})
+    start = time.process_time()
+    with suppress(CannotCheck, Rejected):
+        check(forged(slow, [(0, 1)], LEAF, 20))
+    side = 300
+    more = [node("MatMul", ["x", "w"], "a0")]
+    more += [node("Add", [f"a{k}", "z"], f"a{k + 1}") for k in range(400)]
+    tensors = {"w": tensor([side, side], [1] * side**2), "z": tensor([], [0])}
+    with pytest.raises(CannotCheck, match="too large"):
+        check(forged({**network([1, side], more, tensors), "output": "a400"}, [(0, 1)] * side, LEAF, 20))
+    assert time.process_time() - start < 20

@@ -356,3 +356,8 @@ def test_the_cuda_twins_compile_and_their_headers_round_alike_on_the_processor(t
         assert same_bits(np.array(words[20 * i : 20 * (i + 1)]).reshape(4, 5), wanted), order
     rounded = by_numpy(round_to, x / 3, BINARY16)
     assert same_bits(np.array(words[60:]).reshape(4, 9), rounded)
+
+
+def test_an_empty_batch_is_left_to_numpy() -> None:
+    x, y = np.ones((0, 2, 3)), np.ones((3, 4))
+    assert kernels.ordered(x, y, kernels.RUNNING, np.arange(3), 0) is None

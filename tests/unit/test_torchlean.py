@@ -337,6 +337,8 @@ def test_the_command_proves_files_of_other_tools(tmp_path: Path) -> None:
     assert code == 0 and "accepted" in told and "every bound proved" in told
     assert said(str(GOLDEN / "suite.json"), "--network", weights)[0] == 0
     assert said(str(GOLDEN / "suite.json"))[0] == 3
+    for more in (["--pure"], ["--property", str(tmp_path / "none.vnnlib")]):  # they would be ignored
+        assert said(str(GOLDEN / "suite.json"), "--network", weights, *more)[0] == 2
     weaker = golden("leaves.json")
     file = tmp_path / "leaves.json"
     file.write_text(json.dumps(weaker))

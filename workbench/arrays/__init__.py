@@ -1,1 +1,1 @@
-"""What runs on whole arrays: so far the elementary functions that come with a guarantee."""
+"""What runs on whole arrays: elementary functions with a guarantee, the C++ kernels, arrays of other libraries."""

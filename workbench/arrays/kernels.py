@@ -119,6 +119,8 @@ def ordered(
         if to is None:
             return None
     lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    if 0 in lead:
+        return None
     a, b = _stacked(x, lead), _stacked(y, lead)
     turned = (
         b.shape[2] < 8 < a.shape[1] and how != FUSED

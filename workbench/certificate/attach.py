@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 from workbench.certificate.check import SEMANTICS, check
-from workbench.certificate.format import CannotCheck, Rejected
+from workbench.certificate.format import CannotCheck, Rejected, loads
 from workbench.certificate.plans import plan_of
 from workbench.certificate.produce import NotProved, certify, dumps, network_of
 from workbench.certificate.rounding import FORMATS
@@ -93,9 +92,17 @@ def certificate_of(
     )
     # The producer walked with the checker's own steps; what is handed out is read back and checked as a whole too.
     check(
-        json.loads(dumps(found)), seconds=None if limit is None else max(0.0, limit - (monotonic() - start))
+        _read_back(dumps(found)), seconds=None if limit is None else max(0.0, limit - (monotonic() - start))
     )
     return found
+
+
+def _read_back(data: bytes) -> dict[str, Any]:
+    """What a reader of the file gets; what is too large for a file is no fault of the proof."""
+    try:
+        return loads(data)
+    except Rejected as error:
+        raise CannotCheck(f"the certificate would not fit a file: {error}") from None
 
 
 def _own(graph: Graph) -> str:

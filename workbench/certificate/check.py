@@ -1,7 +1,9 @@
 """The exact checker: from a certificate's choices it proves the claim again, in integers, or says which step failed.
 
-Read it from top to bottom: `format.py` (reading), `program.py` (what operators mean), `claim.py`, `bounds.py` (exact
-bounds), `replay.py`, and this file. Nothing else takes part, neither the engine nor NumPy.
+Read first `format.py` (reading), `program.py` (what operators mean; with `steps.py`, `elements.py`, `windows.py`),
+`claim.py`, `bounds.py` (exact bounds; with `matrices.py`, `packed.py`, `smooth.py`, `reduced.py`, `rounding.py`),
+`parts.py`, `replay.py`, and this file; `onnx_file.py` reads the network's own bytes. Nothing else takes part, neither
+the engine nor NumPy.
 
 Rules, each with its proof where it is applied
 ----------------------------------------------

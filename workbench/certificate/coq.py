@@ -107,7 +107,7 @@ def check_with_coq(
     about = name, digest, network is not None, numbers
     how = f"Coq's kernel: {proof.version}, a file of {len(emitted.text):,} bytes, closed under the global context"
     found = emitted.leaves, emitted.steps, emitted.point, emitted.outputs
-    return Accepted(verdict, emitted.cases, *about, *found), how
+    return Accepted(verdict, emitted.cases, *about, *found, level="kernel-checked"), how
 
 
 def compare(file: str, program: Program) -> None:

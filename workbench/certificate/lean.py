@@ -97,7 +97,14 @@ def check_with_lean(
     size = f"a file of {len(written.text):,} bytes"
     how = f"Lean's kernel: {version}, {size}, interval bounds on a grid of 2^-1074, no axioms"
     return Accepted(
-        "verified", written.cases, name, digest, network is not None, numbers, len(written.cases)
+        "verified",
+        written.cases,
+        name,
+        digest,
+        network is not None,
+        numbers,
+        len(written.cases),
+        level="kernel-checked",
     ), how
 
 

@@ -26,6 +26,8 @@ from workbench.certificate.smooth import FUNCTIONS
 from workbench.graph import Array, Graph
 from workbench.spec import Property
 
+SHORT = 1000  # characters of a name that a reader takes
+
 __all__ = ["NotProved", "Prover", "Tree", "certificate", "certify", "claim_of", "dumps", "network_of"]
 
 
@@ -109,7 +111,7 @@ def certificate(
     made = {
         "workbench": workbench.__version__,
         "engine": "workbench",
-        "method": method,
+        "method": method[:SHORT],
         "seconds": f"{seconds:.3g}",
     }
     return {
@@ -118,7 +120,7 @@ def certificate(
         "claim": claim,
         "trust": {"assumptions": list(assumptions(claim["semantics"], smooth))},
         "proof": proof,
-        "network": network,
+        "network": {**network, "name": network["name"][:SHORT]},
     }
 
 

@@ -217,6 +217,7 @@ class _Lowering:
         if no_bias and used_once and source == len(self.steps) - 1 and _small(b, before, low):
             # M x 2^-e + b is one affine step: this saves a walk through one more vector. (A second bias stays apart:
             # what rounding costs, R15, is not told by the sum of both.)
+            self._take(before)  # again: many such additions must not make the checker slow
             up, more = -low - before.exponent, b.exponent - low
             rows = (
                 (*(v << up for v in r[:-1]), (r[-1] << up) + (v << more))
@@ -309,12 +310,14 @@ class _Lowering:
         flipped = inputs[0] in self.tensors and op == "Mul"
         source, shape = self._live(op, inputs, int(flipped))
         c = self._constant(op, inputs, int(not flipped))
-        values = [c.data[i] * Fraction(2) ** c.exponent for i in spread(c.shape, shape, op)]
+        values = [v * Fraction(2) ** c.exponent for v in c.data]  # each once, however often it is used
         if op == "Div":
             if not all(values):
                 raise CannotCheck("Div by 0 has no exact rule here")
             values = [1 / v for v in values]
-        self._scaled(source, output, shape, _around(values))
+        exponent, low, high = _around(values)
+        at = spread(c.shape, shape, op)
+        self._scaled(source, output, shape, (exponent, tuple(low[i] for i in at), tuple(high[i] for i in at)))
 
     def normal(self, op: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> None:
         """``(x - mean) * scale / sqrt(var + epsilon) + bias``, channel by channel (axis 1)."""
@@ -349,11 +352,14 @@ class _Lowering:
 
     def _inner(self, step: Step) -> int:
         """A step, and where it stands; what all of them hold together is limited."""
+        self._take(step)
+        self.steps.append(step)
+        return len(self.steps) - 1
+
+    def _take(self, step: Step) -> None:
         self.room -= step.size + sum(map(len, step.matrix)) + (0 if step.taps is None else step.taps.reads)
         if step.size > MOST_NEURONS or self.room < 0:
             raise CannotCheck("the network is too large for this checker")
-        self.steps.append(step)
-        return len(self.steps) - 1
 
     def _scaled(self, source: int, name: str, shape: tuple[int, ...], factors: Factors) -> None:
         exponent, low, high = factors

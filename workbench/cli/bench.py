@@ -105,6 +105,8 @@ def bench(
       workbench bench mnist_fc --first 12 --semantics onnx
     """  # noqa: D301 - a backspace, which keeps the lines below it as they are
     with faults_in_one_sentence():
+        if workers < 0:
+            raise BadInput(f"--workers takes a number of processes, 0 or more, not {workers}")
         if table is not None and table.suffix not in (".csv", ".md"):
             raise BadInput(f"--table writes .csv or .md, not {table.name!r}")
         if cactus is not None and cactus.suffix != ".html":

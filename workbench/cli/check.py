@@ -74,6 +74,10 @@ def check(
         start = perf_counter()
         try:
             if checker == "python" and (other := kind(cert)) is not None:
+                if asked is not None or pure:
+                    raise BadInput(
+                        "--property and --pure are for our own certificates; this is a file of another tool"
+                    )
                 proved = prove(cert, network, timeout)
                 told = {
                     "result": "accepted",

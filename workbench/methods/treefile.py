@@ -42,7 +42,8 @@ def save(path: str | Path, trees: Sequence[Tree | None]) -> None:
     if len(networks) != 1:
         raise TreeFileError("there is no search to go on with: it was decided, or stopped, without one")
     for tree in trees:
-        if tree is not None and any(isinstance(b.boxes, Ranges) for b in tree.open):
+        ranges = tree is not None and any(p.ranges is not None for p in tree.proved)
+        if ranges or (tree is not None and any(isinstance(b.boxes, Ranges) for b in tree.open)):
             raise TreeFileError("a search over ranges of nonlinear operands is not written to files")
         if tree is not None and tree.count + sum(len(p.lower) for p in tree.proved) > MOST:
             raise TreeFileError(f"the search has more than {MOST:,} parts: too many to write down")
