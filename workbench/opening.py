@@ -52,7 +52,7 @@ def _other(file: Path, shapes: Any, options: dict[str, Any]) -> Model:
     """A model of a file that is not ONNX."""
     from workbench.io import nnet, onnx
 
-    data = onnx.read(file)
+    data = onnx.read(file)  # once, as above
     told: dict[str, Any] = {"shapes": shapes} if shapes is not None else {}
     if file.suffix.lower() == ".nnet":
         if shapes is not None:
@@ -62,7 +62,7 @@ def _other(file: Path, shapes: Any, options: dict[str, Any]) -> Model:
     else:
         from workbench.nn import keras
 
-        graph = keras.load(file).graph(*(shapes or ()))
+        graph = keras.load(file, data).graph(*(shapes or ()))
     given = {**told, "clip": options.get("clip"), "name": options.get("name")}
     said = "".join(f", {key}={value!r}" for key, value in given.items() if value is not None)
     options = {"name": file.name, "origin": f"wb.load({str(file)!r}{said})", **options}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -114,6 +115,60 @@ def test_keras_without_keras(tmp_path: Path) -> None:
     (tmp_path / "no.keras").write_bytes(b"PK no")
     with pytest.raises(GraphError, match=r"is no \.keras file"):
         wb.load(tmp_path / "no.keras")
+
+
+def test_keras_settings_that_change_the_meaning_are_refused(tmp_path: Path) -> None:
+    def opened(kind: str, shape: list[Any], arrays: list[Any], **settings: Any) -> wb.Model:
+        layers = [
+            {"class_name": "InputLayer", "config": {"batch_shape": [None, *shape], "name": "x"}},
+            {"class_name": kind, "config": {"name": "own", **settings}},
+        ]
+        weights = {f"layers/{kind.lower()}/vars/{i}": a for i, a in enumerate(arrays)}
+        keras_file(
+            tmp_path / "net.keras", {"class_name": "Sequential", "config": {"layers": layers}}, weights
+        )
+        return wb.load(tmp_path / "net.keras")
+
+    table, moments = [np.ones((5, 2), np.float32)], [np.ones(3), np.full(3, 4.0), np.array(0)]
+    with pytest.raises(GraphError, match="'own' is an Embedding with mask_zero=True"):
+        opened("Embedding", [4], table, mask_zero=True)
+    with pytest.raises(
+        GraphError, match="ids of an integer type"
+    ):  # this one is taken, and wants other inputs
+        opened("Embedding", [4], table, mask_zero=False)
+    with pytest.raises(GraphError, match="'own' is a Normalization with invert=True"):
+        opened("Normalization", [3], moments, invert=True)
+    model = opened("Normalization", [3], moments, invert=False)
+    assert np.array_equal(model.run(np.full((1, 3), 5.0, np.float32)), np.full((1, 3), 2.0))
+
+
+def test_the_bytes_that_are_hashed_are_the_bytes_that_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workbench.io import onnx
+
+    def file(value: float) -> bytes:
+        layers = [
+            {"class_name": "InputLayer", "config": {"batch_shape": [None, 1], "name": "x"}},
+            {"class_name": "Dense", "config": {"name": "d", "units": 1, "use_bias": False}},
+        ]
+        keras_file(
+            tmp_path / "net.keras",
+            {"class_name": "Sequential", "config": {"layers": layers}},
+            {"layers/dense/vars/0": np.array([[value]], np.float32)},
+        )
+        return (tmp_path / "net.keras").read_bytes()
+
+    first = file(2.0)
+
+    def read(path: Any) -> bytes:
+        file(3.0)  # somebody writes the file between two looks
+        return first
+
+    monkeypatch.setattr(onnx, "read", read)
+    model = wb.load(tmp_path / "net.keras")
+    assert model.sha256 == hashlib.sha256(first).hexdigest()
+    assert model.run(np.ones((1, 1), np.float32)).item() == 2.0
 
 
 def pruned(thing: Any) -> Iterator[Any]:

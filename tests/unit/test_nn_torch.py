@@ -16,6 +16,7 @@ import pytest
 import workbench as wb
 from workbench import nn
 from workbench.graph import GraphError
+from workbench.nn.aten.agreement import differing
 from workbench.nn.module import flat
 from workbench.nn.torchops import TABLE
 from workbench.op import OPS
@@ -166,6 +167,100 @@ def test_refusals_name_what_is_wrong() -> None:
     module = torch.nn.Linear(2, 2).train()
     wb.from_torch(module, torch.zeros(1, 2))
     assert module.training  # the caller's module is left as it was
+
+
+def module_of(function: Any) -> Any:
+    """A PyTorch module that computes a function."""
+    torch: Any = pytest.importorskip("torch")
+
+    class Written(torch.nn.Module):  # type: ignore[name-defined, misc]
+        def forward(self, *inputs: Any) -> Any:
+            return function(*inputs)
+
+    return Written()
+
+
+def test_casts_that_jump_are_refused_by_the_name_of_their_node() -> None:
+    torch: Any = pytest.importorskip("torch")
+    x = torch.tensor([[0.5, -1.5, 2.5, 0.0]])
+    whole = torch.zeros(1, dtype=torch.int32)
+    for name, function in {
+        r"to.* into int64": lambda v: v.to(torch.int64) + v,
+        r"to.* into bool": lambda v: v.bool() + v,
+        r"type_as.* into int32": lambda v: v.type_as(whole) + v,
+        r"sum_1.* into int64": lambda v: v.sum(1, keepdim=True, dtype=torch.int64) + v,
+    }.items():
+        with pytest.raises(GraphError, match=f"the node {name} .*jumps.*Leave the cast out"):
+            wb.from_torch(module_of(function), x)
+    with pytest.raises(GraphError, match=r"a cast of what depends on the input, from int64 to floats"):
+        wb.from_torch(module_of(lambda v: torch.relu(v.float())), torch.arange(6).reshape(2, 3))
+    assert len(wb.from_torch(module_of(lambda v: (v.double() * 2).float()), x).program.steps) == 3
+    mask = torch.tensor([1, 0, 1, 0])
+    picked = wb.from_torch(module_of(lambda v: v[:, mask.bool()]), x)
+    assert picked(x.numpy()).tolist() == [[0.5, 2.5]]
+
+
+def test_overloads_mean_what_they_mean_in_pytorch() -> None:
+    torch: Any = pytest.importorskip("torch")
+    x = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    for function in (
+        lambda v: v.var(unbiased=False) * v,
+        lambda v: v.std(False) * v,
+        lambda v: v.var() * v,
+        lambda v: v.std(1, unbiased=False),
+        lambda v: v.repeat_interleave(2),
+        lambda v: v.repeat_interleave(2, dim=-1),
+        lambda v: v.repeat_interleave(torch.tensor([2, 0, 1]), dim=1),
+    ):
+        module = module_of(function)
+        expected = module(x)
+        found = wb.from_torch(module, x)(x.numpy())
+        assert found.shape == tuple(expected.shape)
+        assert far(found, expected) < 1e-6
+    mask = torch.tensor([[True, False, True], [False, True, False]])
+    with pytest.raises(GraphError, match="a mask of 2 axes as an index"):
+        wb.from_torch(module_of(lambda v: v[mask]), x)
+
+
+def test_an_import_that_computes_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch: Any = pytest.importorskip("torch")
+    from workbench.nn import aten
+
+    class Counting(torch.nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("calls", torch.zeros(1))
+
+        def forward(self, x: Any) -> Any:
+            return torch.relu(x)
+
+    zeros, state = torch.zeros(2, 3), torch.get_rng_state()
+    wb.from_torch(Counting(), zeros)
+    assert torch.equal(torch.get_rng_state(), state)
+    monkeypatch.setitem(aten.TABLE, "relu", lambda x: x)  # the same on the example, but not on the draw
+    with pytest.raises(
+        GraphError, match=r"does not compute what PyTorch does: on a random draw.*output 0 is off by"
+    ):
+        wb.from_torch(Counting(), zeros)
+    with pytest.raises(GraphError, match=r"on the example, output 0 is off by 1,"):
+        wb.from_torch(Counting(), zeros - 1)
+    # noise of a constant picture is no difference, nor are half floats' roundings, nor logarithms below 0
+    monkeypatch.undo()
+    wb.from_torch(
+        torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.InstanceNorm2d(2)), torch.zeros(1, 1, 9, 9)
+    )
+    wb.from_torch(torch.nn.Linear(9, 4).bfloat16(), torch.ones(1, 9).bfloat16())
+    wb.from_torch(module_of(torch.log), torch.ones(1, 4))
+
+
+def test_outputs_are_compared_with_infinities_and_what_is_no_number() -> None:
+    a = np.array([1.0, np.nan, -np.inf])
+    assert not differing([np.array([1.00005, np.nan, -3e4])], [a], [1e-4])
+    assert "off by" in differing([np.array([1.0002, np.nan, -np.inf])], [a], [1e-4])
+    assert "off by inf" in differing([np.array([1.0, np.nan, 3e4])], [a], [1e-4])
+    assert "other places" in differing([np.array([1.0, 0.0, -np.inf])], [a], [1e-4])
+    assert "2 outputs instead of 1" in differing([a, a], [a], [1e-4])
+    assert "shape [2]" in differing([a[:2]], [a], [1e-4])
 
 
 def test_through_onnx() -> None:

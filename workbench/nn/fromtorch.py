@@ -1,6 +1,6 @@
 """from_torch: a PyTorch module as a module of ours, through `torch.export` and a table of its operators.
 
-PyTorch is imported here and nowhere else in the package, and only when a function is called.
+PyTorch is imported here and in `totorch` alone, and only when a function is called.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import numpy as np
 
 from workbench.graph import Array, GraphError
 from workbench.nn.aten import TABLE, handler
+from workbench.nn.aten.agreement import compare, numbers
 from workbench.nn.attention import FAR
 from workbench.nn.imported import FACTORIES, Imported, Part, Program, Ref, Step, part
 from workbench.nn.parameter import Buffer, Parameter
 
+CASTS = {"to", "_to_copy", "type_as", "float", "double"}
 IGNORED = {"_assert_scalar", "sym_constrain_range", "sym_constrain_range_for_size", "_assert_tensor_metadata"}
 
 
@@ -25,8 +27,10 @@ def from_torch(module: Any, example: Any, via: str = "export") -> Any:
     Parameters
     ----------
     module : the network; taken in evaluation mode.  Nothing of it is kept.
-    example : an input, a tensor or an array, or a tuple of them; only its shape and type count.  If the first axis may
+    example : an input, a tensor or an array, or a tuple of them; its shape and type count.  If the first axis may
         have any size, as in nearly every network, it may have any size here too; else it is the example's.
+        Both networks are run on it, and once more on normal numbers of its shape in place of its floats (drawn from a
+        fixed seed; whole numbers stay the example's): an import that computes something else is refused.
     via : ``"export"``: through `torch.export`, whose operators are translated one by one, so that the result can be
         trained further.  ``"onnx"``: through `torch.onnx` (which needs the package onnxscript), and gives a `wb.Model`.
 
@@ -34,6 +38,8 @@ def from_torch(module: Any, example: Any, via: str = "export") -> Any:
     ------
     GraphError
         PyTorch is not there, cannot export the module, or uses an operator without a counterpart; it is named.
+        What was imported gives other results than the module, by more than 1e-4 of an output's largest magnitude
+        (16 roundings of its floats, if the module has shorter ones than float32).
 
     Examples
     --------
@@ -52,11 +58,18 @@ def from_torch(module: Any, example: Any, via: str = "export") -> Any:
     try:
         with torch.no_grad():
             if via == "onnx":
-                return _through_onnx(torch, module, tensors)
+                model = _through_onnx(torch, module, tensors)
+                names = model.graph.inputs
+                compare(
+                    torch, module, tensors, lambda a: model.run(dict(zip(names, a, strict=True))), first=True
+                )
+                return model
             if via != "export":
                 raise GraphError(f"via is 'export' or 'onnx', not {via!r}")
             program, free = _exported(torch, module, tensors)
-            return _translated(torch, program, tensors, free, type(module).__name__.lower())
+            net = _translated(torch, program, tensors, free, type(module).__name__.lower())
+            compare(torch, module, tensors, net.runner([tuple(t.shape) for t in tensors]))
+            return net
     finally:
         for m, mode in modes:
             m.training = mode
@@ -196,17 +209,45 @@ def _step(
     path, kind = (str(stack[-1][0]), str(stack[-1][1]).rpartition(".")[2]) if stack else ("", "")
     if not name.startswith("operator.") and name not in FACTORIES:
         handler(name, path)  # complains here, and not only when a graph is built
+    cast = _cast(torch, node, name, path)
     args, named = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: Ref(n.name))
     clean = {
         k: v
         for k, v in named.items()
         if k not in ("device", "layout", "pin_memory", "memory_format", "dtype")
     }
+    if name in CASTS:
+        clean["kind"] = cast
     steps.append(
         Step(
             node.name, name, _plain(torch, args), {k: _plain(torch, v) for k, v in clean.items()}, path, kind
         )
     )
+
+
+def _cast(torch: Any, node: Any, name: str, path: str) -> str:
+    """The kind of numbers that a node gives: f for floats, i for whole numbers, b for truth values.
+
+    Raises
+    ------
+    GraphError
+        A type that is asked for turns floats into something else: steps of our graphs do not jump.
+    """
+    told = node.meta.get("val")
+    if not isinstance(told, torch.Tensor) or told.is_floating_point():
+        return "f"
+    taken = node.args[0].meta.get("val") if node.args and hasattr(node.args[0], "meta") else None
+    asked = name in CASTS or any(
+        isinstance(a, torch.dtype)
+        for a in torch.utils._pytree.tree_leaves((node.args, node.kwargs))  # noqa: SLF001
+    )
+    if asked and isinstance(taken, torch.Tensor) and taken.is_floating_point():
+        raise GraphError(
+            f"the node {node.name}{f' in {path}' if path else ''} turns {str(taken.dtype).removeprefix('torch.')} into "
+            f"{str(told.dtype).removeprefix('torch.')} (operator {name!r}): that jumps, and has no counterpart here. "
+            "Leave the cast out, or compute it before the network and give the result as an input"
+        )
+    return "b" if told.dtype == torch.bool else "i"
 
 
 def _is_constant(torch: Any, node: Any) -> bool:
@@ -265,11 +306,8 @@ def _is_tensor(torch: Any, thing: Any) -> bool:
 
 def _array(tensor: Any) -> Array:
     """Its numbers; an infinite one is meant as a mask, and becomes one that counts nothing."""
-    floating = tensor.is_floating_point()
-    array = np.asarray(
-        (tensor.float() if floating and tensor.element_size() < 4 else tensor).detach().cpu().numpy()
-    )
-    if floating:
+    array = numbers(tensor)
+    if tensor.is_floating_point():
         array = np.where(np.isinf(array), np.sign(array) * -FAR, array).astype(array.dtype)
         return array if array.dtype == np.float64 else array.astype(np.float32)
     return array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +129,13 @@ class Imported(Part):
         dtypes = kinds if len(given) == len(kinds) else ()
         return trace_module(self, given, dtypes, name=name or self.program.name).graph
 
+    def runner(self, shapes: Sequence[tuple[int, ...]]) -> Callable[[Sequence[Array]], Any]:
+        """A function of arrays of these very shapes, with the element types of the example."""
+        from workbench.nn.tracing import trace_module
+
+        traced = trace_module(self, shapes, [kind for _, kind in self.program.inputs.values()])
+        return lambda arrays: traced(*arrays)
+
     def summary(self, *shapes: Any) -> Any:
         """A table of its layers."""
         return super().summary(*self._shapes(shapes))
@@ -184,6 +191,8 @@ def _taken(step: Step, known: Mapping[str, Any], trace: Trace) -> Any:
             if step.op in FACTORIES
             else handler(step.op)(*args, **named)
         )
+    except GraphError:  # which is a ValueError, and says all itself
+        raise
     except (TypeError, ValueError) as error:
         raise GraphError(f"{trace.where}: PyTorch's operator {step.op!r} is used in a way that is not known: {error}") \
             from error  # fmt: skip

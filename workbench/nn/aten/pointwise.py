@@ -247,7 +247,9 @@ def variance(
     x: Value, dim: Any = None, unbiased: Any = True, keepdim: bool = False, *, correction: Any = None
 ) -> Value:
     """Mean square of what is left of the mean, over n - correction."""
-    over = axes(None if isinstance(dim, bool) else dim, x.ndim)
+    if isinstance(dim, bool):  # PyTorch's overload var(x, unbiased) has the flag here
+        dim, unbiased = None, dim
+    over = axes(dim, x.ndim)
     less = (1 if unbiased else 0) if correction is None else correction
     count = prod(x.shape[a] for a in over)
     centred = x - x.mean(over, keepdims=True)
@@ -297,5 +299,21 @@ def _(x: Value, dim: int, *, dtype: Any = None) -> Value:
 
 
 @aten("to", "_to_copy", "type_as", "float", "double")
-def _(x: Value, *_: Any, **__: Any) -> Value:
-    return x if np.dtype(x.dtype).kind == "f" or known(x) is None else floats(x, "float32")
+def cast(x: Value, *_: Any, kind: str = "f", **__: Any) -> Value:
+    """Another element type: ``kind`` is f for floats, i for whole numbers, b for truth values (`fromtorch` says which).
+
+    Floats that become whole numbers are refused before, by the name of their node.
+    """
+    own = np.dtype(x.dtype).kind
+    if own == kind or (own in "iu" and kind == "i"):
+        return x
+    array = known(x)
+    if kind == "f" and (own == "f" or array is not None):
+        return floats(x, "float32")
+    if array is None:
+        raise GraphError(
+            f"{x.trace.where}: a cast of what depends on the input, from {x.dtype} to "
+            f"{ {'f': 'floats', 'i': 'whole numbers', 'b': 'truth values'}[kind] }, has no counterpart here: "
+            "cast before the network, and give it the result"
+        )
+    return x.trace.constant(array.astype(bool if kind == "b" else np.int64))

@@ -126,8 +126,10 @@ def _(x: Value, times: Sequence[int]) -> Value:
 
 
 @aten("repeat_interleave")
-def _(x: Value, times: int, dim: int | None = None) -> Value:
-    return gathered(x, np.repeat(np.arange(x.shape[dim or 0]), times), dim or 0)
+def _(x: Value, times: Any, dim: int | None = None, *, output_size: int | None = None) -> Value:
+    if dim is None:  # of all elements in a row
+        x, dim = x.reshape(x.size), 0
+    return gathered(x, np.repeat(np.arange(x.shape[dim]), _places(times)), dim)
 
 
 @aten("cat", "concat", "concatenate")
@@ -206,6 +208,11 @@ def _(x: Value, indices: Sequence[Value | None]) -> Value:
         raise GraphError(f"{x.trace.where}: indices along several axes at once have no counterpart here")
     places = _places(indices[given[0]])
     if places.dtype == bool:
+        if places.ndim > 1:
+            raise GraphError(
+                f"{x.trace.where}: a mask of {places.ndim} axes as an index has no counterpart here: flatten both, or "
+                "multiply by the mask"
+            )
         places = np.flatnonzero(places)
     return gathered(x, places, given[0])
 

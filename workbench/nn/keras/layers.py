@@ -162,6 +162,10 @@ def _(s: Settings, x: Value) -> Value:
 
 @layer("Normalization")
 def _(s: Settings, x: Value) -> Value:
+    if s.get("invert", False):
+        raise GraphError(
+            f"the layer {s.get('name')!r} is a Normalization with invert=True, which is not supported"
+        )
     mean, variance = (np.asarray(p.value, np.float64) for p in s.held[:2])
     root = np.maximum(np.sqrt(variance), 1e-7)
     wide = (1,) * (x.ndim - mean.ndim) + mean.shape
@@ -170,6 +174,11 @@ def _(s: Settings, x: Value) -> Value:
 
 @layer("Embedding")
 def _(s: Settings, x: Value) -> Value:
+    if s.get("mask_zero", False):
+        raise GraphError(
+            f"the layer {s.get('name')!r} is an Embedding with mask_zero=True, which is not supported: layers after it "
+            "would leave out the steps that are 0"
+        )
     return F.embedding(x, s.held[0])
 
 

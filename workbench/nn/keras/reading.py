@@ -29,8 +29,13 @@ from workbench.nn.value import Value
 LARGEST = 1 << 31  # bytes of configuration or weights
 
 
-def load(path: Any) -> KerasNetwork:
+def load(path: Any, data: bytes | None = None) -> KerasNetwork:
     """The network of a .keras file, as a module that can be run, trained, bounded and verified.
+
+    Parameters
+    ----------
+    path : the file.
+    data : its bytes, where they were read already: the file is then not opened again.
 
     Raises
     ------
@@ -38,7 +43,7 @@ def load(path: Any) -> KerasNetwork:
         What is no such file; a layer that is not supported, by its name; h5py is not installed.
     """
     try:
-        with zipfile.ZipFile(Path(path)) as archive:
+        with zipfile.ZipFile(Path(path) if data is None else io.BytesIO(data)) as archive:
             config = json.loads(_member(archive, "config.json"))
             weights = _weights(_member(archive, "model.weights.h5"))
         return KerasNetwork(config, weights, Path(path).stem)
