@@ -25,7 +25,7 @@ from workbench.methods import attack, branch, cluster, treefile
 from workbench.methods.bisect import Halved, bisect, unsplit
 from workbench.methods.dense import Boxes
 from workbench.methods.named import find_bounds
-from workbench.methods.progress import Cancelled, until
+from workbench.methods.progress import Cancelled, OutOfTime, Progress, until
 from workbench.methods.replay import (
     EXACT,
     OWN,
@@ -47,7 +47,6 @@ from workbench.spec import Case, Constraint, Disjunction, Property, Rows
 from workbench.verdict import Status, Verdict
 from workbench.wanted import SpecificationError, Wanted, property_of
 
-Progress = Callable[[float, str], None]
 TYPES = {"float32": "binary32", "float64": "binary64", "float16": "binary16"}
 ATTACK = 0.2  # the share of the time that the attack may take
 REAL: tuple[str, ...] = (
@@ -139,8 +138,10 @@ def verify(
             tree = trees[k] if k < len(trees) else None
             try:
                 found = _decide(network, case, meant, left, seed, progress, tree, crew)
-            except (KeyboardInterrupt, Cancelled):
-                found = _Found(reason="it was interrupted", interrupted=True, tree=tree)
+            except (KeyboardInterrupt, Cancelled) as stop:
+                late = isinstance(stop, OutOfTime)
+                why = "the time ran out" if late else "it was interrupted"
+                found = _Found(reason=why, timed_out=late, interrupted=not late, tree=tree)
             except MemoryError as error:
                 found = _Found(reason=f"it needs more memory than there is: {error}", tree=tree)
             whole.append(found)
@@ -288,10 +289,9 @@ def _at_a_point(plan: Plan, case: Case, region: Region) -> _Found | None:
 def _falsified(hit: Counterexample, method: str, outcome: Any) -> _Found:
     said = [REPLAYED[hit.replayed]] if "real" in hit.holds else []
     if set(hit.holds) - {"real"}:
-        own = OWN in hit.holds
         said.append(
             "the float run is NumPy's on this machine, in one order of summation"
-            if own
+            if OWN in hit.holds
             else "the float run was simulated bit for bit, in one order of summation, from the input in its own format"
         )
     return _Found(

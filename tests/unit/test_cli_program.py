@@ -54,7 +54,7 @@ def test_the_choices_are_those_of_the_package() -> None:
         ),
         (
             ("rounding", "example:toy", "--format", "f9"),
-            "choose one of binary64, binary32, binary16, bfloat16 (see",
+            "choose one of binary64, binary32, binary16, bfloat16, tf32, e4m3fn, e5m2, e2m3fn, e3m2fn",
         ),
     ],
 )
