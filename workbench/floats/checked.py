@@ -206,23 +206,40 @@ def _before(scan: libm.Scan, chain: list[str], chunk: int) -> libm.Scan:
     return libm.Scan(scan.function, scan.form, chunk * libm.CHUNK, scan.total, digest=digest)
 
 
-def fact(function: str, form: Format) -> Fact | None:
-    """What is known about NumPy's function here; None where nothing is, or where the file is not believed."""
+# a library's function as it runs here, None where it has none, and the library with its version
+Here = Callable[[str, Format], tuple[Implementation | None, str]]
+
+
+def _numpy_here(function: str, form: Format) -> tuple[Implementation | None, str]:
+    return numpys(function, form), library()
+
+
+def fact(function: str, form: Format, name: str = "numpy", here: Here = _numpy_here) -> Fact | None:
+    """What is known about a library's function here; None where nothing is, or where the file is not believed.
+
+    Parameters
+    ----------
+    name : the library's, without its version.
+    here : how it runs here; asked only where there is a file, and remembered by: a function of a module.
+    """
     if form.name not in libm.ALLOWED or function not in libm.REFERENCES:
         return None
-    path = path_of("numpy", function, form.name)
+    path = path_of(name, function, form.name)
     try:
         stamp = path.stat()
     except OSError:
         return None
-    return _fact(str(path), function, form.name, stamp.st_mtime_ns, stamp.st_size)
+    return _fact(str(path), function, form.name, here, stamp.st_mtime_ns, stamp.st_size)
 
 
 @lru_cache(maxsize=64)
-def _fact(path: str, function: str, form: str, changed: int, size: int) -> Fact | None:
+def _fact(path: str, function: str, form: str, here: Here, changed: int, size: int) -> Fact | None:
     try:
-        found = believe(Path(path), numpys(function, libm.ALLOWED[form]), library(), machine())
-    except (Disbelieved, ValueError):
+        run, where = here(function, libm.ALLOWED[form])
+        if run is None:
+            return None
+        found = believe(Path(path), run, where, machine())
+    except (Disbelieved, ImportError, ValueError):
         return None
     return found if (found.scan.function, found.scan.form) == (function, form) else None
 

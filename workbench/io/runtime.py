@@ -9,14 +9,12 @@ A fact is about one operator on arrays of one session: its Softmax, say, has an 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 
-from workbench.floats import checked, libm
-from workbench.floats.checked import Disbelieved, Fact, Implementation
+from workbench.floats import checked
+from workbench.floats.checked import Fact, Implementation
 from workbench.floats.format import BINARY16, BINARY32, Format
 from workbench.floats.program import Semantics
 
@@ -56,28 +54,13 @@ def operator(function: str, form: Format) -> Implementation | None:
     return lambda x: np.asarray(session.run(None, {"x": x})[0])
 
 
+def _here(function: str, form: Format) -> tuple[Implementation | None, str]:
+    return operator(function, form), version()
+
+
 def fact(function: str, form: Format) -> Fact | None:
     """What is known about onnxruntime's operator here; None where nothing is, or where the file is not believed."""
-    if form.name not in libm.ALLOWED or function not in libm.REFERENCES:
-        return None
-    path = checked.path_of(NAME, function, form.name)
-    try:
-        stamp = path.stat()
-    except OSError:
-        return None
-    return _fact(str(path), function, form.name, stamp.st_mtime_ns, stamp.st_size)
-
-
-@lru_cache(maxsize=64)
-def _fact(path: str, function: str, form: str, changed: int, size: int) -> Fact | None:
-    try:
-        run = operator(function, libm.ALLOWED[form])
-        if run is None:
-            return None
-        found = checked.believe(Path(path), run, version(), checked.machine())
-    except (Disbelieved, ImportError, ValueError):
-        return None
-    return found if (found.scan.function, found.scan.form) == (function, form) else None
+    return checked.fact(function, form, NAME, _here)
 
 
 def ledger(program: Semantics, assumptions: tuple[str, ...]) -> tuple[str, ...]:

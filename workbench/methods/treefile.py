@@ -41,11 +41,11 @@ def save(path: str | Path, trees: Sequence[Tree | None]) -> None:
     networks = {t.network for t in trees if t is not None}
     if len(networks) != 1:
         raise TreeFileError("there is no search to go on with: it was decided, or stopped, without one")
-    for tree in trees:
-        ranges = tree is not None and any(p.ranges is not None for p in tree.proved)
-        if ranges or (tree is not None and any(isinstance(b.boxes, Ranges) for b in tree.open)):
+    for tree in (t for t in trees if t is not None):
+        cut = any(p.ranges is not None for p in tree.proved)
+        if cut or any(isinstance(b.boxes, Ranges) for b in tree.open):
             raise TreeFileError("a search over ranges of nonlinear operands is not written to files")
-        if tree is not None and tree.count + sum(len(p.lower) for p in tree.proved) > MOST:
+        if tree.count + sum(len(p.lower) for p in tree.proved) > MOST:
             raise TreeFileError(f"the search has more than {MOST:,} parts: too many to write down")
     body = {"network": networks.pop(), "trees": [None if t is None else _written(t) for t in trees]}
     text = json.dumps({"format": FORMAT, "sha256": _digest(body), **body}, allow_nan=False)

@@ -61,3 +61,6 @@ export const methodLabel = (key: string): string => METHOD_LABELS[key] ?? key;
 
 const BALLS: Readonly<Record<string, string>> = { inf: "\u221e", "2": "\u2082", "1": "\u2081" };
 export const ball = (norm: string): string => norm === "box" ? "x in a box, half-width" : `\u2016x \u2212 x\u2080\u2016${BALLS[norm] ?? norm}`;
+
+/** A cell of a CSV file. */
+export const csvCell = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

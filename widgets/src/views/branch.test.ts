@@ -6,9 +6,11 @@ import relaxation from "../entries/relaxation.js";
 import { frame } from "../fake.js";
 import { splitWords } from "./branch.js";
 import { freshPage, press } from "./harness.js";
+import { widgetModel as made } from "./widget-fake.js";
 import { plane, tint } from "./hierarchy.js";
 import { slice, term } from "./onenode-words.js";
 
+type State = Record<string, unknown>;
 const page = freshPage();
 const COLUMNS = ["id", "parent", "side", "depth", "status", "bound", "kind", "index", "at", "left", "right", "low0", "high0", "low1", "high1"];
 type Line = [number, number, number, number, number, number, number, number, number, number, number, number, number, number, number];
@@ -115,33 +117,6 @@ test("lines are written so that they still hold", () => {
   expect(tint([1, -1, 1])).not.toBe(tint([-1, -1, 1]));
 });
 
-type State = Record<string, unknown>;
-/** A widget model with messages. */
-function made(state: State) {
-  const listeners = new Map<string, Set<(...given: unknown[]) => void>>();
-  const tell = (key: string, ...given: unknown[]): void => [...(listeners.get(key) ?? [])].forEach((act) => act(...given));
-  return {
-    state,
-    sent: [] as State[],
-    get: (key: string) => state[key],
-    set(key: string, value: unknown) {
-      state[key] = value;
-      tell(`change:${key}`);
-    },
-    on: (event: string, act: () => void) => void (listeners.get(event) ?? listeners.set(event, new Set()).get(event)!).add(act),
-    off: (event: string, act: () => void) => void listeners.get(event)?.delete(act),
-    save_changes() {},
-    send(content: State) {
-      this.sent.push(content);
-    },
-    python(values: State) {
-      Object.assign(state, values);
-      Object.keys(values).forEach((key) => tell(`change:${key}`));
-    },
-    message: (content: unknown, buffers: DataView[]) => tell("msg:custom", content, buffers),
-    listeners: () => [...listeners.values()].reduce((sum, set) => sum + set.size, 0),
-  };
-}
 const count = { open: 1, proved: 1, empty: 0, unsafe: 0, stuck: 0, split: 1 };
 const searching = (): State => ({
   about: { network: "toy", question: "Y_0 <= Y_1", inputs: 2, free: [0, 1], free_count: 2, input: "x", low: [0, 0], high: [1, 1], layers: [{ node: "relu_1", first: 0, size: 3 }], neurons: 3 },

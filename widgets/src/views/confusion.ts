@@ -1,7 +1,7 @@
 // ConfusionView: confusion matrices of a classifier in three readings, and the examples of a cell.  Python judges
 // (workbench/views/confusionview.py describes the traits); here it is drawn.
 
-import { clip, count } from "../core/format.js";
+import { clip, count, csvCell } from "../core/format.js";
 import type { Thumbnail } from "../core/wire.js";
 import { button, h, put, s, safeName, save, say, segmented, together } from "./dom.js";
 import type { Context } from "./frame.js";
@@ -230,8 +230,7 @@ export function confusionView(ctx: Context): void {
 
   // ---- files
   function csv(): string {
-    const quote = (name: string): string => (/[",\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
-    return `${[["label", ...names().map(quote)].join(","), ...(reading()?.matrix ?? []).map((row, i) => [quote(names()[i]!), ...row].join(","))].join("\n")}\n`;
+    return `${[["label", ...names().map(csvCell)].join(","), ...(reading()?.matrix ?? []).map((row, i) => [csvCell(names()[i]!), ...row].join(","))].join("\n")}\n`;
   }
   function picture(): string {
     const r = reading()!;

@@ -7,6 +7,7 @@ import { frame } from "../fake.js";
 import { click, freshPage, press } from "./harness.js";
 import { numberLine, type FloatNumber } from "./float.js";
 import { sumChart, written, type ReplayData } from "./replay.js";
+import { widgetModel } from "./widget-fake.js";
 import { decodeCells, type CellsHeader } from "./roundoff.js";
 
 const page = freshPage();
@@ -19,28 +20,7 @@ function made(name: Name, changes: State = {}) {
   const bytes = Uint8Array.from(atob(golden.roundoff.cells_data), (c) => c.charCodeAt(0));
   const state: State = structuredClone(name === "float" ? golden.float : { ...golden.roundoff, stamp: null, graph: {}, cells_data: new DataView(bytes.buffer) });
   Object.assign(state, changes);
-  const listeners = new Map<string, Set<() => void>>();
-  const tell = (key: string): void => [...(listeners.get(`change:${key}`) ?? [])].forEach((act) => act());
-  return {
-    state,
-    sent: [] as State[],
-    get: (key: string) => state[key],
-    set(key: string, value: unknown) {
-      state[key] = value;
-      tell(key);
-    },
-    on: (event: string, act: () => void) => void (listeners.get(event) ?? listeners.set(event, new Set()).get(event)!).add(act),
-    off: (event: string, act: () => void) => void listeners.get(event)?.delete(act),
-    save_changes() {},
-    send(content: State) {
-      this.sent.push(content);
-    },
-    python(values: State) {
-      Object.assign(state, values);
-      Object.keys(values).forEach(tell);
-    },
-    listeners: () => [...listeners.values()].reduce((sum, set) => sum + set.size, 0),
-  };
+  return widgetModel(state);
 }
 async function show(name: Name, model: ReturnType<typeof made>): Promise<void> {
   views[name].render({ model: model as never, el: page.host, signal: page.abort.signal });

@@ -7,7 +7,7 @@ import tensor from "../entries/tensor.js";
 import { frame } from "../fake.js";
 import { click, freshPage, press } from "./harness.js";
 import { across } from "./tape.js";
-import { widgetModel } from "./training-fake.js";
+import { widgetModel } from "./widget-fake.js";
 
 const page = freshPage();
 const views = { tensor, confusion, tape, shape };

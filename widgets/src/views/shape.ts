@@ -1,7 +1,7 @@
 // ShapeView: what every layer of a module is given and gives, and where it does not fit.  Python traces the module
 // (workbench/views/shapeview.py describes the traits); here its layers are listed.
 
-import { clip, count } from "../core/format.js";
+import { clip, count, csvCell } from "../core/format.js";
 import { button, h, put, s, safeName, save, say, together } from "./dom.js";
 import type { Context } from "./frame.js";
 import { standalone } from "./graph-export.js";
@@ -110,8 +110,7 @@ export function shapeView(ctx: Context): void {
   }, { signal });
 
   function csv(): string {
-    const quote = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-    return `layer,kind,given,result,parameters,state,message\n${layers().map((row) => [row.path, row.kind, row.given.join(", "), row.result, String(row.parameters), row.state, row.message].map(quote).join(",")).join("\n")}\n`;
+    return `layer,kind,given,result,parameters,state,message\n${layers().map((row) => [row.path, row.kind, row.given.join(", "), row.result, String(row.parameters), row.state, row.message].map(csvCell).join(",")).join("\n")}\n`;
   }
   function picture(): string {
     const all = layers();

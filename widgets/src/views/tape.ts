@@ -1,7 +1,7 @@
 // TapeView: the graph of a gradient beside the graph that it is the gradient of, drawn by the graph's own pane, with one
 // selection for both.  Python differentiates (workbench/views/tapeview.py describes the traits).
 
-import { clip, count, short } from "../core/format.js";
+import { clip, count, csvCell, short } from "../core/format.js";
 import type { Model, Overlay, Traits, WireGraph } from "../core/wire.js";
 import { h, put, safeName, save, say, together } from "./dom.js";
 import type { Context } from "./frame.js";
@@ -175,8 +175,7 @@ export function tapeView(ctx: Context): void {
   }
 
   function csv(): string {
-    const quote = (name: string): string => (/[",\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
-    const rows = Object.entries(model.get("numbers") ?? {}).map(([name, { value, cotangent }]) => [quote(name), quote(links().cotangent?.[name] ?? ""), ...[value, cotangent].flatMap((size) => [size?.low, size?.high, size?.norm]).map((v) => (v === null || v === undefined ? "" : String(v)))].join(","));
+    const rows = Object.entries(model.get("numbers") ?? {}).map(([name, { value, cotangent }]) => [csvCell(name), csvCell(links().cotangent?.[name] ?? ""), ...[value, cotangent].flatMap((size) => [size?.low, size?.high, size?.norm]).map((v) => (v === null || v === undefined ? "" : String(v)))].join(","));
     return `node,cotangent,value_low,value_high,value_norm,cotangent_low,cotangent_high,cotangent_norm\n${rows.join("\n")}\n`;
   }
 

@@ -3,7 +3,7 @@ import { addRows, curvePath, emptyRows, epochsCsv, extent, nearest, toCsv, type 
 import training from "../entries/training.js";
 import { frame } from "../fake.js";
 import { freshPage, press } from "./harness.js";
-import { widgetModel } from "./training-fake.js";
+import { widgetModel } from "./widget-fake.js";
 
 const page = freshPage();
 const COLUMNS = ["step", "loss", "lr", "grad_norm", "eps"];

@@ -1,4 +1,4 @@
-// A widget model with messages, for the tests of the views of training: Python's side is in the hands of the test.
+// A widget model with messages, for the tests of views: Python's side is in the hands of the test.
 
 type State = Record<string, unknown>;
 
