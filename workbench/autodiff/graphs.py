@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
-from workbench.graph import Graph, GraphError, Node
+from workbench.graph import Array, Graph, GraphError, Node
 from workbench.nn.shapes import unnamed
 from workbench.nn.value import Trace, Value
 from workbench.op import Call, rule_for
@@ -50,15 +50,26 @@ def pulled(
     for node in reversed(graph.nodes):
         if node.name not in grads or node.op == "Input" or node.name not in reached:
             continue
-        operands = [values[i] if i else None for i in node.inputs]
-        shapes = tuple(None if o is None else o.shape for o in operands)
-        away = tuple(i for i, name in enumerate(node.inputs) if name not in reached)
-        call = Call(node, shapes, tuple(constants.get(i) for i in node.inputs), {"unwanted": away})
-        pieces = rule_for(node, cotangent)(call, operands, values[node.name], grads[node.name])
+        pieces = through(node, values, grads[node.name], constants, reached)
         for name, piece in zip(node.inputs, pieces, strict=True):
             if piece is not None and name in reached:
                 grads[name] = grads[name] + piece if name in grads else piece
     return {name: grads[name] for name in wanted if name in grads}
+
+
+def through(
+    node: Node,
+    values: Mapping[str, Value],
+    grad: Value,
+    constants: Mapping[str, Array],
+    reached: Container[str],
+) -> Sequence[Value | None]:
+    """One node's rule: the cotangents of its operands, of those that are `reached` at least."""
+    operands = [values[i] if i else None for i in node.inputs]
+    shapes = tuple(None if o is None else o.shape for o in operands)
+    away = tuple(i for i, name in enumerate(node.inputs) if name not in reached)
+    call = Call(node, shapes, tuple(constants.get(i) for i in node.inputs), {"unwanted": away})
+    return rule_for(node, cotangent)(call, operands, values[node.name], grad)
 
 
 def gradient_graph(

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workbench.autodiff.graphs import adopted
+from workbench.autodiff.graphs import adopted, through
 from workbench.graph import Array, Graph, GraphError, Node
 from workbench.nn.value import Value
-from workbench.op import Call, UnsupportedOperator, rule_for
+from workbench.op import UnsupportedOperator, rule_for
 from workbench.semantics import gradient, real
-from workbench.semantics.cotangent import cotangent
 from workbench.semantics.plan import plan_of
 
 SEED = "seed"
@@ -128,13 +127,9 @@ def _backward(
         if node.name not in grads or node.op == "Input" or node.name not in reached:
             continue
         before = len(trace.nodes)
-        operands = [values[i] if i else None for i in node.inputs]
         pieces: Sequence[Value | None]
         try:
-            shapes = tuple(None if o is None else o.shape for o in operands)
-            away = tuple(i for i, name in enumerate(node.inputs) if name not in reached)
-            call = Call(node, shapes, tuple(constants.get(i) for i in node.inputs), {"unwanted": away})
-            pieces = rule_for(node, cotangent)(call, operands, values[node.name], grads[node.name])
+            pieces = through(node, values, grads[node.name], constants, reached)
         except UnsupportedOperator:
             made: list[Value | None] = []
             for name, array in zip(node.inputs, in_numbers(node), strict=True):
